@@ -1,0 +1,29 @@
+# The bot in a container: docker run --env-file .env -v clinic-faq:/data clinic-faq-bot
+# 3.13.15-slim-bookworm for every platform; a newer base is a newer tag and its digest.
+ARG BASE=python:3.13.15-slim-bookworm@sha256:2325bb286ec344af3e5898cc224b5844e2707ac6e26b1632516fd3edc84a5e26
+
+FROM ${BASE} AS build
+WORKDIR /src
+RUN python -m venv --without-pip /venv
+COPY requirements.lock ./
+RUN pip --python /venv install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock
+COPY pyproject.toml README.md ./
+COPY bot bot
+COPY faq faq
+# setuptools, which built the bot, stays behind.
+RUN pip --python /venv install --no-cache-dir --no-deps --no-build-isolation . \
+    && pip --python /venv uninstall --yes setuptools
+
+FROM ${BASE}
+RUN pip uninstall --yes --root-user-action ignore pip \
+    && useradd --uid 10001 --no-create-home --no-log-init --shell /usr/sbin/nologin clinic \
+    && install -d -o clinic -g clinic /data
+COPY --from=build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["clinic-faq", "health"]
+ENTRYPOINT ["clinic-faq"]
+CMD ["run"]
