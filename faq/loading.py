@@ -1,0 +1,523 @@
+"""Loading an FAQ: nodes → values → records, then what no record can know alone; every problem is told at once."""
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from rapidfuzz import fuzz, process
+
+from faq import model
+from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Topic, Wording
+from faq.reading import Document, Fields, Items, Node, Problem, Text, in_quotes, quoted, read, shorten
+
+__all__ = ["ContentError", "Problem", "load"]
+
+OWN = Path(__file__).resolve().parent
+# Below this likeness (0-100) a wrong name is no misspelling of the right one.
+_ALIKE = 60
+# Among more names than these, looking for the nearest one takes too long.
+_MANY = 2_000
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
+_FILLED_LATER = {"topic": ("topic",), "reviewed": ("date",), "reviewed_with_sources": ("date", "sources")}
+
+_Shape = TypeVar("_Shape")
+_Path = tuple[str | int, ...]
+Refusal = Callable[[str], str | None]
+
+
+class ContentError(Exception):
+    """The FAQ cannot go live: all that must be mended first, sorted by file and line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def load(path: Path, refusal: Refusal = lambda _: None) -> Content:
+    """Return the FAQ of a folder, or of an answers file and its neighbours; raises ContentError with every problem.
+
+    `refusal` is shown each text that is Markdown and returns why it could not be sent to a patient, or None.
+    """
+    folder, name = (path, "answers.yaml") if os.path.isdir(path) else (path.parent, path.name)
+    written = read(folder / name, name, _names(Answers))
+    own = _own_wording(folder / name, written)
+    words = _document(folder, "lexicon.yaml", _names(Lexicon))
+    unanswered = _document(folder, "background.yaml")
+    answers = _answers(written, own, refusal)
+    lexicon = _record(words, _values(words), Lexicon)
+    background = _record(unanswered, _values(unanswered), dict[model.Text, tuple[model.Text, ...]])
+    problems = [problem for document in (written, own, words, unanswered) for problem in document.problems]
+    if problems or answers is None or lexicon is None or background is None:
+        raise ContentError(problems)
+    return Content(
+        answers=answers, lexicon=lexicon, background=tuple(s for group in background.values() for s in group)
+    )
+
+
+def _document(folder: Path, name: str, names: Collection[str] = ()) -> Document:
+    """Read a file of the folder or, where the folder lacks it, the product's own."""
+    if os.path.lexists(folder / name):
+        return read(folder / name, name, names)
+    return read(OWN / name, f"{OWN.name}/{name}", names)
+
+
+def _own_wording(path: Path, written: Document) -> Document:
+    """Read the product's own answers if the wording there must stand in for something that is not written here."""
+    if (
+        not written.root
+        or path.resolve() == OWN / "answers.yaml"
+        or _sentences(written).keys() >= set(_leaves(Wording))
+    ):
+        return Document("")
+    return read(OWN / "answers.yaml", f"{OWN.name}/answers.yaml", _names(Answers))
+
+
+def _answers(written: Document, own: Document, refusal: Refusal) -> Answers | None:
+    """Return the answers with every sentence of the wording, its placeholders filled, and with topics."""
+    values = _values(written)
+    derived = isinstance(values, dict) and "topics" not in values
+    if isinstance(values, dict):
+        _complete(values.setdefault("wording", {}), own)
+        values.setdefault("topics", [])
+    answers = _record(written, values, Answers)
+    clinic = _clinic(values)
+    _check_entries(written, refusal)
+    _check_wording(written, own, clinic, refusal)
+    if answers is None or written.problems or own.problems:
+        return None
+    wording = Wording.model_validate(_filled(answers.wording.model_dump(), clinic))
+    topics = _derived_topics(answers) if derived else answers.topics
+    return answers.model_copy(update={"wording": wording, "topics": topics})
+
+
+def _derived_topics(answers: Answers) -> tuple[Topic, ...]:
+    ids = dict.fromkeys(entry.topic for entry in answers.entries)
+    return tuple(Topic(id=topic, title=topic.replace("-", " ").capitalize()) for topic in ids)
+
+
+# From nodes to values: what is text, what is a list, and what only looks like text.
+
+
+def _values(document: Document) -> Any:
+    return _value(document, document.root) if document.root else None
+
+
+def _value(document: Document, node: Node) -> Any:
+    """Return the node as a plain value; a text that YAML takes for something else stays a node, which fits nowhere."""
+    if isinstance(node, Fields):
+        return _dict(document, node)
+    if isinstance(node, Items):
+        return [_value(document, item) for item in node.nodes]
+    if node.kind == "bool":
+        return node.value.lower() in ("yes", "true", "on")
+    if node.kind == "timestamp":
+        return _day(node.value) or node
+    return node if node.kind in _KINDS else node.value
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _dict(document: Document, node: Fields) -> dict[str, Any]:
+    """Return the pairs by their names, each name once."""
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    twice: list[tuple[str, int]] = []
+    for key, value in node.pairs:
+        if not isinstance(key, Text) or key.kind in ("null", "merge"):
+            sign = "<<" if isinstance(key, Text) and key.value else "a list or nothing"
+            document.problem(key.line, f"A name stands before a colon, not {sign}. Write `name: text`, or use quotes.")
+        elif key.value in lines:
+            twice.append((key.value, key.line))
+        else:
+            if key.kind in _KINDS:
+                document.problem(key.line, _misread(key))
+            lines[key.value] = key.line
+            values[key.value] = _value(document, value)
+    # Where a dash is missing, a whole entry stands twice; its id tells it all.
+    for name, line in [pair for pair in twice if pair[0] == "id"] or twice:
+        hint = " If something new begins here, put a dash before it: - id: …" if name == "id" else ""
+        document.problem(line, f"`{name}` stands here again, first at line {lines[name]}. Keep one of the two.{hint}")
+        if hint:
+            document.guess(line, document.lines[line - 1])
+    return values
+
+
+_KINDS = {"bool": "true/false", "int": "a number", "float": "a number", "null": "nothing", "timestamp": "a date"}
+
+
+def _misread(text: Text) -> str:
+    kind = "a time" if ":" in text.value and text.kind in ("int", "float") else _KINDS[text.kind]
+    return f"YAML reads `{text.value}` as {kind}. Put it in quotes: {quoted(text.value)}"
+
+
+# From values to records: pydantic's errors, told by their type and their place.
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """One error of pydantic: its type, the way to it, what stands there, and the record that it belongs to."""
+
+    kind: str
+    path: _Path
+    line: int
+    node: Node
+    record: type[Record] | None
+
+    @property
+    def name(self) -> str:
+        """The last name on the way; a list's texts go by the list's name."""
+        return next((str(part) for part in reversed(self.path) if isinstance(part, str)), "")
+
+    @property
+    def subject(self) -> str:
+        return f"A line of `{self.name}`" if isinstance(self.path[-1], int) else f"`{self.name}`"
+
+    @property
+    def nearest(self) -> str | None:
+        """The known name that an unknown one is likely to mean."""
+        return _nearest(self.name, self.record.model_fields) if self.record else None
+
+
+def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | None:
+    """Return the values as a record, or None once every reason why they are none is noted."""
+    if document.root is None:
+        return None
+    try:
+        return TypeAdapter(shape).validate_python(values)
+    except ValidationError as error:
+        faults = [_fault(document.root, shape, e["type"], e["loc"]) for e in error.errors(include_url=False)]
+    misspelt = {(*fault.path[:-1], fault.nearest) for fault in faults if fault.kind == "extra_forbidden"}
+    for fault in faults:
+        # What we emptied to read on is no more empty or missing by the writer's doing than what was misspelt.
+        gap = fault.kind == "missing" or (isinstance(fault.node, Text) and not fault.node.value)
+        if not gap or (fault.path not in misspelt and not document.hurt(fault.line, max(fault.line, fault.node.last))):
+            document.problem(fault.line, _sentence(fault))
+    return None
+
+
+def _fault(root: Node, shape: Any, kind: str, path: _Path) -> _Fault:
+    """Follow the path through the nodes, as far as there is something written, and through the records."""
+    node, line, record = root, 1, _record_in(shape)
+    for part in path:
+        if isinstance(node, Items) and isinstance(part, int):
+            node = node.nodes[part]
+            line = node.line
+        elif pair := _pair(node, str(part)):
+            line, node = pair[0].line, pair[1]
+        else:
+            break
+        known = record.model_fields.get(str(part)) if record else None
+        record = (known and _record_in(known.annotation)) or record
+    if isinstance(node, Text) and node.value:
+        line = node.line
+    return _Fault(kind, path, line, node, record)
+
+
+def _record_in(annotation: Any) -> type[Record] | None:
+    """Return the record that an annotation speaks of, such as Entry in `tuple[Entry, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        return annotation
+    return next(filter(None, map(_record_in, get_args(annotation))), None)
+
+
+def _names(record: type[Record]) -> set[str]:
+    """Return every name that may stand before a colon in the record, or in a record within."""
+    within = [inner for field in record.model_fields.values() if (inner := _record_in(field.annotation))]
+    return set(record.model_fields).union(*map(_names, within))
+
+
+def _sentence(fault: _Fault) -> str:
+    """Return what is wrong and what to write instead."""
+    if isinstance(fault.node, Text) and fault.kind != "missing":
+        if not fault.node.value.strip():
+            return f"{fault.subject} is empty. Write what belongs there (in quotes if it begins with #), or delete it."
+        if fault.kind == "string_type" and fault.node.kind in _KINDS:
+            return _misread(fault.node)
+    return _SENTENCES.get(fault.kind, _unusable)(fault)
+
+
+def _unusable(fault: _Fault) -> str:
+    return f"{fault.subject} cannot be used as it is written. Write it anew."
+
+
+def _missing(fault: _Fault) -> str:
+    if not fault.path[:-1]:
+        return f"This file has no `{fault.name}:`. Add it, beginning at the left edge."
+    section = str(fault.path[0])
+    if isinstance(fault.path[-2], int):
+        name = _text(fault.node, "id")
+        owner = f"The {_ONE_OF.get(section, 'item')} {f'`{name.value}`' if name else 'that begins here'}"
+    else:
+        owner = f"`{fault.path[-2]}`"
+    return f"{owner} has no `{fault.name}`. Add a line to it: {fault.name}: …"
+
+
+def _unknown(fault: _Fault) -> str:
+    if fault.nearest:
+        return f"`{fault.name}`: did you mean `{fault.nearest}`?"
+    known = ", ".join(f"`{name}`" for name in fault.record.model_fields) if fault.record else "nothing"
+    return f"`{fault.name}` is not known here. Known here: {known}."
+
+
+def _not_text(fault: _Fault) -> str:
+    match fault.node:
+        case Fields(braces=True):
+            return "A text cannot begin with `{`. Put the whole text in quotes."
+        case Fields(pairs=[(Text() as key, Text() as value)]):
+            return f"A colon within a text confuses YAML. {in_quotes(f'{key.value}: {value.value}')}"
+        case Fields():
+            return f"{fault.subject} is one text, but several names with colons stand here. Write one text, in quotes."
+    return (
+        f"{fault.subject} is one text, but a list stands here. Write one text; in quotes if it begins with a bracket."
+    )
+
+
+def _not_list(fault: _Fault) -> str:
+    if isinstance(fault.node, Text) and fault.node.value.startswith("-"):
+        return (
+            f"{fault.subject} is a list: a space is missing after each dash. Write: - {shorten(fault.node.value[1:])}"
+        )
+    example = shorten(fault.node.value) if isinstance(fault.node, Text) else "…"
+    return f"{fault.subject} is a list. Write it as a list, each text on a line of its own after a dash: - {example}"
+
+
+def _not_fields(fault: _Fault) -> str:
+    if not fault.path:
+        return "This file should consist of names with colons, and what belongs to each below it."
+    record = fault.record if fault.kind == "model_type" else None
+    names = [name for name, field in record.model_fields.items() if field.is_required()] if record else []
+    example = ", ".join(f"`{name}: …`" for name in names) or "`name: text`"
+    return f"{fault.subject} needs lines such as {example}, indented by spaces."
+
+
+def _bad_form(fault: _Fault) -> str:
+    value = fault.node.value if isinstance(fault.node, Text) else ""
+    if fault.name in ("contact", "address"):
+        return f"`{shorten(value)}` is no web address. Write it whole, such as https://example.com/contact"
+    better = _as_id(value) or "does-it-hurt"
+    return f"`{shorten(value)}`: an id is lower-case words (a-z, 0-9) joined by hyphens. Write: {better}"
+
+
+def _as_id(text: str) -> str:
+    return "-".join(re.findall(r"[a-z0-9]+", text.lower()))[:ID_LENGTH].strip("-")
+
+
+def _too_long(fault: _Fault) -> str:
+    length = len(fault.node.value) if isinstance(fault.node, Text) else 0
+    return f"This id has {length} characters, and links have room for {ID_LENGTH}. Shorten it."
+
+
+def _not_day(fault: _Fault) -> str:
+    return f"`{fault.name}` is a day of the calendar: year, month and day. Write it like this: 2026-11-24"
+
+
+def _not_flag(fault: _Fault) -> str:
+    return f"`{fault.name}` is either yes or no, without quotes."
+
+
+_ONE_OF = {"entries": "entry", "topics": "topic"}
+_SENTENCES: dict[str, Callable[[_Fault], str]] = {
+    "missing": _missing,
+    "extra_forbidden": _unknown,
+    "string_type": _not_text,
+    "tuple_type": _not_list,
+    "dict_type": _not_fields,
+    "model_type": _not_fields,
+    "string_pattern_mismatch": _bad_form,
+    "string_too_long": _too_long,
+    "date_type": _not_day,
+    "date_from_datetime_parsing": _not_day,
+    "date_from_datetime_inexact": _not_day,
+    "bool_type": _not_flag,
+}
+
+
+# Small steps through the nodes.
+
+
+def _pair(node: Node | None, name: str) -> tuple[Text, Node] | None:
+    return node.by_name.get(name) if isinstance(node, Fields) else None
+
+
+def _field(node: Node | None, *names: str) -> Node | None:
+    for name in names:
+        pair = _pair(node, name)
+        node = pair[1] if pair else None
+    return node
+
+
+def _text(node: Node | None, name: str) -> Text | None:
+    """Return what stands under the name, if it is text."""
+    return next(_texts(_field(node, name)), None) if isinstance(_field(node, name), Text) else None
+
+
+def _texts(node: Node | None) -> Iterator[Text]:
+    """Yield the node itself or the texts of its list, as far as they are text to YAML too."""
+    for text in _items(node) if isinstance(node, Items) else [node]:
+        if isinstance(text, Text) and text.kind not in _KINDS and text.value.strip():
+            yield text
+
+
+def _items(node: Node | None) -> list[Node]:
+    return node.nodes if isinstance(node, Items) else []
+
+
+def _nearest(name: str, known: Collection[str]) -> str | None:
+    if len(known) > _MANY:
+        return None
+    found = process.extractOne(name, list(known), scorer=fuzz.ratio, score_cutoff=_ALIKE)
+    return found[0] if found else None
+
+
+# What no record can know alone: ids and phrasings that stand only once, and names that lead somewhere.
+
+
+def _check_entries(document: Document, refusal: Refusal) -> None:
+    entries, topics = (_field(document.root, section) for section in ("entries", "topics"))
+    ids, topic_ids = _check_ids(document, entries), _check_ids(document, topics)
+    known = {
+        "related": ids,
+        "sources": _source_names(document),
+        "topic": topic_ids if isinstance(topics, Items) else None,
+    }
+    # A name that stands on a line we could not read may well be there.
+    unread = set(re.findall(r"[\w-]+", " ".join(document.guessed.values())))
+    for entry in _items(entries):
+        for name, names in known.items():
+            if names is not None:
+                _check_references(document, entry, name, names, unread)
+        if (answer := _text(entry, "answer")) and (reason := refusal(answer.value.strip())):
+            document.problem(answer.line, f"This answer cannot be shown. {reason}")
+    _check_phrasings(document, _items(entries))
+    if isinstance(entries, Items) and not entries.nodes:
+        document.problem(entries.line, "There is no entry yet. An entry has: - id: …, topic: …, question: …, answer: …")
+
+
+def _check_ids(document: Document, section: Node | None) -> Collection[str]:
+    """Return the ids of the entries or topics, as they are and as they should be; note those that stand twice."""
+    lines: dict[str, int] = {}
+    for text in filter(None, (_text(node, "id") for node in _items(section))):
+        if lines.setdefault(text.value, text.line) != text.line:
+            message = f"The id `{text.value}` is taken, at line {lines[text.value]}. Give this one another id."
+            document.problem(text.line, message)
+    return dict.fromkeys((*lines, *map(_as_id, lines)))
+
+
+def _source_names(document: Document) -> Collection[str] | None:
+    """Return the names of the sources, or None if something else is wrong there and nobody can tell them."""
+    sources = _field(document.root, "sources")
+    if isinstance(sources, Fields):
+        return sources.by_name
+    misspelt = isinstance(document.root, Fields) and document.root.by_name.keys() - Answers.model_fields.keys()
+    return None if sources or misspelt else set()
+
+
+def _check_references(
+    document: Document, entry: Node, name: str, known: Collection[str], unread: Collection[str]
+) -> None:
+    own, section = _text(entry, "id"), {"topic": "topics", "related": "entries"}.get(name, name)
+    for text in _texts(_field(entry, name)):
+        if own and name == "related" and text.value == own.value:
+            document.problem(text.line, f"The entry `{own.value}` is related to itself. Delete it from this list.")
+        elif all(text.value.strip() not in names for names in (known, unread)) and (
+            name == "sources" or _ID.fullmatch(text.value)
+        ):
+            near = _nearest(text.value, known)
+            advice = f"Did you mean `{near}`?" if near else f"Write it under `{section}:` first."
+            document.problem(text.line, f"There is no `{shorten(text.value)}` under `{section}:`. {advice}")
+
+
+def _check_phrasings(document: Document, entries: Iterable[Node]) -> None:
+    """Note what is a way to ask two entries: no matcher could tell which one is meant."""
+    seen: dict[str, tuple[str, int]] = {}
+    for entry in entries:
+        name = _text(entry, "id")
+        for text in (*_texts(_field(entry, "question")), *_texts(_field(entry, "phrasings"))):
+            own = name.value if name else ""
+            other, line = seen.setdefault(" ".join(text.value.casefold().split()), (own, text.line))
+            if other != own:
+                message = (
+                    f"`{shorten(text.value)}` asks `{own}` here and `{other}` at line {line}. Keep it in one of them."
+                )
+                document.problem(text.line, message)
+
+
+# The sentences that the bot says by itself.
+
+
+def _leaves(record: type[Record], *path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the way to each text of the record."""
+    for name, field in record.model_fields.items():
+        inner = _record_in(field.annotation)
+        yield from _leaves(inner, *path, name) if inner else [(*path, name)]
+
+
+def _sentences(document: Document) -> dict[tuple[str, ...], Text]:
+    """Return the texts of the wording by their way there."""
+    found = ((path, _field(document.root, "wording", *path)) for path in _leaves(Wording))
+    return {path: node for path, node in found if isinstance(node, Text)}
+
+
+def _complete(wording: Any, own: Document) -> None:
+    """Put the product's own sentences where none are written."""
+    for (*groups, name), text in _sentences(own).items():
+        place = wording
+        for group in groups:
+            place = place.setdefault(group, {}) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.setdefault(name, text.value)
+
+
+def _clinic(values: Any) -> Clinic:
+    """Return the clinic that is written, or one that stands in for it."""
+    if not isinstance(values, dict) or "clinic" not in values:
+        return Clinic(name="the clinic")
+    try:
+        return Clinic.model_validate(values["clinic"])
+    except ValidationError:  # the sentences themselves can still be looked at
+        return Clinic(name="the clinic", contact="https://example.com/contact")
+
+
+def _placeholders(clinic: Clinic) -> dict[str, str]:
+    return {"clinic": clinic.name, **{name: value or "" for name, value in clinic.model_dump(exclude={"name"}).items()}}
+
+
+def _filled(wording: Any, clinic: Clinic) -> Any:
+    """Return the wording with the clinic's name and numbers in place; what is filled in later stays as it is."""
+    if isinstance(wording, dict):
+        return {name: _filled(part, clinic) for name, part in wording.items()}
+    values = _placeholders(clinic)
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), wording)
+
+
+def _check_wording(written: Document, own: Document, clinic: Clinic, refusal: Refusal) -> None:
+    sentences = {path: (own, text) for path, text in _sentences(own).items()}
+    sentences |= {path: (written, text) for path, text in _sentences(written).items()}
+    for path, (document, text) in sentences.items():
+        known = [*_placeholders(clinic), *_FILLED_LATER.get(path[0], ())]
+        unknown = [name for name in _PLACEHOLDER.findall(text.value) if name not in known]
+        for name in dict.fromkeys(unknown):
+            names = sorted(known, key=lambda other: -fuzz.ratio(name, other))
+            listed = ", ".join(f"{{{other}}}" for other in names)
+            document.problem(
+                text.line, f"`{{{shorten(name)}}}` is filled by nothing. What can be filled here: {listed}."
+            )
+        if not unknown and text.value.strip():
+            _check_sentence(document, text, _filled(text.value, clinic).strip(), refusal)
+
+
+def _check_sentence(document: Document, text: Text, filled: str, refusal: Refusal) -> None:
+    reason = refusal(filled) if filled else "Nothing is left of it, since `clinic:` says nothing of what it names."
+    if reason:
+        document.problem(text.line, f"This sentence cannot be shown. {reason}")

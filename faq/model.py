@@ -1,0 +1,215 @@
+"""The records of the FAQ as its YAML files hold them: frozen, checked, and free of any behaviour."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints
+
+# Callback data holds 64 bytes and a start payload 64 characters: an id leaves room for what stands beside it.
+ID_LENGTH = 40
+
+Text = Annotated[str, Strict(), StringConstraints(strip_whitespace=True, min_length=1)]
+Id = Annotated[str, Strict(), StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=ID_LENGTH)]
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict(), Field(ge=1)]
+Address = Annotated[str, Strict(), StringConstraints(pattern=r"^https?://[^\s/]+\.[^\s/]+(/\S*)?$")]
+
+
+class Record(BaseModel):
+    """What every record shares: it never changes, and a key it does not know is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Clinic(Record):
+    """Who speaks, the link that leads to a person there, and the numbers for an emergency."""
+
+    name: Text
+    contact: Address | None = None
+    emergency: Text = "911"
+    crisis: Text = "988"
+    poison: Text = "1-800-222-1222"
+
+
+class SmalltalkWording(Record):
+    """What the bot says to messages that are no question."""
+
+    greeting: Text
+    thanks: Text
+    goodbye: Text
+    abilities: Text
+    acknowledgement: Text
+
+
+class ButtonWording(Record):
+    """The labels of the buttons that are not an entry's own question."""
+
+    contact: Text
+    topics: Text
+    copy_question: Text
+
+
+class Wording(Record):
+    """Every sentence that the bot says by itself."""
+
+    start: Text
+    help: Text
+    privacy: Text
+    contact: Text
+    topics: Text
+    topic: Text
+    clarify: Text
+    fallback: Text
+    reviewed: Text
+    reviewed_with_sources: Text
+    not_text: Text
+    outdated_button: Text
+    trouble: Text
+    smalltalk: SmalltalkWording
+    buttons: ButtonWording
+
+
+class Source(Record):
+    """Where an answer's facts come from, as the patient may look it up."""
+
+    title: Text
+    address: Address | None = None
+
+
+class Topic(Record):
+    """A group of entries in the menu."""
+
+    id: Id
+    title: Text
+
+
+class Entry(Record):
+    """One thing people want to know, and the clinic's reviewed answer in Markdown."""
+
+    id: Id
+    topic: Id
+    question: Text
+    answer: Text
+    phrasings: tuple[Text, ...] = ()
+    sources: tuple[Text, ...] = ()
+    reviewed: date | None = None
+    related: tuple[Id, ...] = ()
+    handoff: Flag = False
+
+
+class Answers(Record):
+    """The whole of answers.yaml."""
+
+    clinic: Clinic | None = None
+    wording: Wording
+    sources: dict[Text, Source] = {}
+    topics: tuple[Topic, ...]
+    entries: tuple[Entry, ...]
+
+
+class SmalltalkPhrases(Record):
+    """Short things people say that are no question, a list for each kind of small talk."""
+
+    greeting: tuple[Text, ...] = ()
+    thanks: tuple[Text, ...] = ()
+    goodbye: tuple[Text, ...] = ()
+    abilities: tuple[Text, ...] = ()
+    acknowledgement: tuple[Text, ...] = ()
+    fillers: tuple[Text, ...] = ()
+
+
+class Lexicon(Record):
+    """What the matcher knows of the language: its name for stemmer and word list, and words that stand for others."""
+
+    language: Text
+    abbreviations: dict[Text, Text] = {}
+    synonyms: tuple[tuple[Text, ...], ...] = ()
+    stopwords: tuple[Text, ...] = ()
+    negations: tuple[Text, ...] = ()
+    smalltalk: SmalltalkPhrases = SmalltalkPhrases()
+
+
+class Content(Record):
+    """All that the bot knows, from every file of an FAQ folder."""
+
+    answers: Answers
+    lexicon: Lexicon
+    background: tuple[Text, ...] = ()
+
+
+class Notice(Record):
+    """What a person in danger reads: one text for each kind of emergency."""
+
+    id: Id
+    text: Text
+
+
+class Unlike(Record):
+    """A phrase that looks like the others of its list and does not count; it is written `- not: phrase`."""
+
+    phrase: Text = Field(alias="not")
+
+
+# A phrase is words, names of other lists in <angle brackets>, and "..." for up to four words of any kind.
+Phrases = tuple[Text | Unlike, ...]
+
+
+class Reading(Record):
+    """How a message is cut into words and sentences."""
+
+    ends: Text
+    commas: Text
+    fillers: tuple[Text, ...] = ()
+    spellings: dict[Text, Text] = {}
+
+
+class Silencer(Record):
+    """Words that take the alarm out of the signs around them: past, supposed, denied, or a manner of speaking."""
+
+    id: Id
+    reason: Text
+    reach: Literal["here", "before", "after", "around"]
+    words: Count | None = None
+    until: tuple[Id, ...] = ()
+    unless: tuple[Id, ...] = ()
+    phrases: Phrases
+
+
+class Rule(Record):
+    """One way to recognize an emergency: signs that nothing silences, what must stand beside them and what must not."""
+
+    id: Id
+    kind: Id
+    reason: Text
+    signs: tuple[Id, ...]
+    at_least: Count = 1
+    beside: tuple[tuple[Id, ...], ...] = ()
+    unless: tuple[Id, ...] = ()
+    despite: tuple[Id, ...] = ()
+    near: Count = 20
+    examples: tuple[Text, ...] = ()
+    look_alikes: tuple[Text, ...] = Field((), alias="not")
+
+
+class Caution(Record):
+    """A sentence for people who must take care first, and the words by which they tell it of themselves."""
+
+    id: Id
+    text: Text
+    phrases: Phrases
+    silenced_by: tuple[Id, ...] = ()
+    before_answer: Flag = False
+    examples: tuple[Text, ...] = ()
+    look_alikes: tuple[Text, ...] = Field((), alias="not")
+
+
+class Safety(Record):
+    """The whole of safety.yaml: lists of words, the signs made of them, and the rules and cautions made of signs."""
+
+    notices: tuple[Notice, ...]
+    reading: Reading
+    words: dict[Id, Phrases] = {}
+    signs: dict[Id, Phrases] = {}
+    silencers: tuple[Silencer, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    cautions: tuple[Caution, ...] = ()
