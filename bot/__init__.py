@@ -1,0 +1,7 @@
+"""The bot: speaks on Telegram and in a terminal what `faq` decides."""
+
+import os
+
+# A single question is matched fastest by one thread; several make it slower, with a long tail (docs/matching.md).
+# numpy reads this when it is first imported, so it stands here.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

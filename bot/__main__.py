@@ -1,0 +1,5 @@
+"""`python -m bot` is `clinic-faq`."""
+
+from bot.cli import main
+
+main()

@@ -1,0 +1,156 @@
+"""The command `clinic-faq`. Each command imports what it needs when it runs, so that `--help` is instant."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.errors import UserError
+
+if TYPE_CHECKING:
+    from bot.config import Settings
+    from faq.reply import Faq
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _before_or_after_the_command(context: typer.Context, path: Path | None) -> Path | None:
+    return path or context.find_root().params.get("answers")
+
+
+_ANSWERS = {"metavar": "PATH", "help": "Another FAQ: a folder, or its answers.yaml."}
+Answers = Annotated[Path | None, typer.Option("--answers", callback=_before_or_after_the_command, **_ANSWERS)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@cli.callback()
+def options(answers: Annotated[Path | None, typer.Option("--answers", **_ANSWERS)] = None) -> None:
+    """A Telegram bot that answers patients' questions from the clinic's own reviewed FAQ."""
+
+
+@cli.command()
+def chat(answers: Answers = None) -> None:
+    """Talk to the bot here, without token or network; reads questions from a pipe too."""
+    from bot.terminal import converse
+
+    asyncio.run(converse(_faq(answers)))
+
+
+@cli.command()
+def ask(
+    text: Annotated[list[str] | None, typer.Argument(help="What a patient might type.")] = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="One utterance a line in, one JSON object a line out.")
+    ] = False,
+    answers: Answers = None,
+) -> None:
+    """Show what the bot would decide, and why."""
+    from bot.explain import as_json, explain
+
+    if bool(text) == jsonl:
+        raise UserError("Write what a patient might type, or give --jsonl and a line each on standard input.")
+    faq = _faq(answers)
+    if text:
+        typer.echo(explain(faq.reply(" ".join(text))))
+        return
+    for line in sys.stdin:
+        typer.echo(json.dumps(as_json(faq.reply(line.rstrip("\r\n")))))
+        sys.stdout.flush()
+
+
+@cli.command()
+def check(as_json: AsJson = False, answers: Answers = None) -> None:
+    """Find what is wrong in the FAQ, with file and line; the exit code is 1 if anything is."""
+    from bot.markdown import refusal
+    from faq.loading import ContentError, load
+
+    problems: Sequence[Any] = ()
+    try:
+        load(_settings(answers).answers, refusal)
+    except ContentError as error:
+        problems = error.problems
+    if as_json:
+        typer.echo(json.dumps([{"file": p.file, "line": p.line, "message": p.message} for p in problems], indent=2))
+    else:
+        typer.echo("\n".join(map(str, problems)) or "No problems found.")
+    raise typer.Exit(bool(problems))
+
+
+@cli.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Labelled utterances.")],
+    as_json: AsJson = False,
+    answers: Answers = None,
+) -> None:
+    """Measure the bot on labelled utterances: figures, confusions, every failure."""
+    import time
+
+    from faq.evaluate import LabelError, evaluate, read_labelled, report
+
+    faq = _faq(answers)
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            labelled = read_labelled(lines, faq.entries)
+    except LabelError as error:
+        raise UserError(f"{file}:\n{error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{file} is not UTF-8 text. Save it as UTF-8.") from None
+    evaluation = evaluate(faq, labelled, time.perf_counter)
+    typer.echo(json.dumps(evaluation.as_dict(), indent=2) if as_json else report(evaluation))
+
+
+@cli.command()
+def run(answers: Answers = None) -> None:
+    """Put the bot on Telegram."""
+    from bot.logs import start_logging
+    from bot.running import run_bot
+
+    settings = _settings(answers)
+    start_logging(settings.log_format)
+    asyncio.run(run_bot(settings, settings.token(), lambda: _faq(answers)))
+
+
+@cli.command()
+def health() -> None:
+    """Tell by the exit code whether the bot that runs on this machine hears Telegram: 0 if so, else 1."""
+    from bot.running import is_hearing
+
+    raise typer.Exit(not is_hearing(_settings().token()))
+
+
+def main() -> None:
+    """Run the command; whatever goes wrong is told in a sentence and by the exit code."""
+    try:
+        cli()
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'A file'}: {error.strerror}.")
+    except Exception as error:
+        _fail(f"This is a mistake in the bot itself ({type(error).__name__}). Please report it, with the command.")
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+    raise SystemExit(1)
+
+
+def _settings(answers: Path | None = None) -> "Settings":
+    from bot.config import read_settings
+
+    settings = read_settings()
+    return settings.model_copy(update={"answers": answers}) if answers else settings
+
+
+def _faq(answers: Path | None) -> "Faq":
+    from bot.content import load_faq
+    from faq.loading import ContentError
+
+    try:
+        return load_faq(_settings(answers).answers)
+    except ContentError as error:
+        raise UserError(str(error)) from None

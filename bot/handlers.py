@@ -1,0 +1,163 @@
+"""What the bot does with each kind of update: one method a kind."""
+
+import logging
+import re
+import time
+from datetime import timedelta
+
+from telegram import Bot, CallbackQuery, LinkPreviewOptions, Message, ReplyParameters, Update
+from telegram.constants import ChatType, ParseMode
+from telegram.error import BadRequest, Forbidden, TelegramError
+from telegram.ext import ContextTypes
+
+from bot.render import Outgoing, Pressed, Renderer
+from faq.reply import Answer, Faq, Reply
+
+log = logging.getLogger(__name__)
+
+Context = ContextTypes.DEFAULT_TYPE
+
+# Somebody who mends a question that fast still waits for its answer; later edits are housekeeping.
+_EDITED_WITHIN = timedelta(minutes=2)
+# A deep link's payload is an entry id, or an id and a campaign: ?start=chronic-pain__flyer-june
+_CAMPAIGN = "__"
+
+
+class Handlers:
+    """Answers updates from one version of the FAQ, which may be exchanged while the bot runs."""
+
+    def __init__(self, faq: Faq) -> None:
+        self.exchange(faq)
+
+    def exchange(self, faq: Faq) -> None:
+        """Answer from this version of the FAQ from now on."""
+        self._faq = faq
+        self._renderer = Renderer(faq)
+
+    async def start(self, update: Update, context: Context) -> None:
+        """Welcome a person, or show the entry that their link names."""
+        payload = context.args[0] if context.args else ""
+        entry = self._faq.entry(payload.partition(_CAMPAIGN)[0])
+        await _say(update, self._renderer.entry(entry) if entry else self._renderer.start())
+
+    async def topics(self, update: Update, context: Context) -> None:
+        """Show the menu of topics."""
+        await _say(update, self._renderer.topics())
+
+    async def contact(self, update: Update, context: Context) -> None:
+        """Show the way to a person."""
+        await _say(update, self._renderer.contact())
+
+    async def privacy(self, update: Update, context: Context) -> None:
+        """Tell what happens to a patient's words."""
+        await _say(update, self._renderer.privacy())
+
+    async def help(self, update: Update, context: Context) -> None:
+        """Tell what the bot can do."""
+        await _say(update, self._renderer.help())
+
+    async def question(self, update: Update, context: Context) -> None:
+        """Reply to what a person typed, in a group only when the bot is addressed."""
+        message = update.effective_message
+        if message is None or not message.text or not _is_for_us(message, context.bot):
+            return
+        began = time.perf_counter()
+        reply = self._faq.reply(_without_mention(message.text, context.bot))
+        await _say(update, self._renderer.reply(reply))
+        _note(update, reply, time.perf_counter() - began)
+
+    async def not_text(self, update: Update, context: Context) -> None:
+        """Say that photos, voice messages, stickers and the like can't be read."""
+        message = update.effective_message
+        if message and _is_for_us(message, context.bot):
+            await _say(update, self._renderer.not_text())
+
+    async def button(self, update: Update, context: Context) -> None:
+        """Show what a pressed button leads to."""
+        if (query := update.callback_query) is None:
+            return
+        await _stop_spinning(query)
+        kind, _, name = (query.data or "").partition(":")
+        match kind:
+            case Pressed.ENTRY if entry := self._faq.entry(name):
+                await _say(update, self._renderer.entry(entry))
+            case Pressed.TOPIC if topic := self._faq.topics.get(name):
+                await _turn_page(update, self._renderer.topic(topic))
+            case Pressed.BACK:
+                await _turn_page(update, self._renderer.topics())
+            case Pressed.TOPICS:
+                await _say(update, self._renderer.topics())
+            case _:
+                await _say(update, self._renderer.outdated_button())
+
+    async def error(self, update: object, context: Context) -> None:
+        """Log what went wrong, without a person's words, and apologize unless Telegram itself is the trouble."""
+        number = update.update_id if isinstance(update, Update) else None
+        if isinstance(context.error, Forbidden):
+            log.info("blocked update=%s", number)
+            return
+        log.error("failed update=%s error=%s", number, type(context.error).__name__)
+        if isinstance(update, Update) and update.effective_chat and not isinstance(context.error, TelegramError):
+            await _say(update, self._renderer.trouble())
+
+
+def _is_for_us(message: Message, bot: Bot) -> bool:
+    """Tell whether a message wants a reply: it is no late edit, and in a group it mentions the bot or replies to it."""
+    if message.edit_date and message.edit_date - message.date > _EDITED_WITHIN:
+        return False
+    if message.chat.type == ChatType.PRIVATE:
+        return True
+    if (replied_to := message.reply_to_message) and replied_to.from_user:
+        return replied_to.from_user.id == bot.id
+    return _mention(bot).search(message.text or message.caption or "") is not None
+
+
+def _mention(bot: Bot) -> re.Pattern[str]:
+    return re.compile(rf"@{re.escape(bot.username)}\b", re.IGNORECASE)
+
+
+def _without_mention(text: str, bot: Bot) -> str:
+    return _mention(bot).sub(" ", text)
+
+
+async def _say(update: Update, outgoing: Outgoing) -> None:
+    if chat := update.effective_chat:
+        await chat.send_message(
+            outgoing.html,
+            ParseMode.HTML,
+            reply_markup=outgoing.buttons,
+            reply_parameters=_quoted(update),
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
+        )
+
+
+def _quoted(update: Update) -> ReplyParameters | None:
+    """Name the message that is answered, in a group, where others may have written meanwhile."""
+    message = update.message or update.edited_message
+    if message is None or message.chat.type == ChatType.PRIVATE:
+        return None
+    return ReplyParameters(message.message_id, allow_sending_without_reply=True)
+
+
+async def _turn_page(update: Update, outgoing: Outgoing) -> None:
+    """Show another page of the menu in the message whose button was pressed, or anew where that can't be done."""
+    query = update.callback_query
+    try:
+        if query and query.message:
+            await query.edit_message_text(outgoing.html, ParseMode.HTML, reply_markup=outgoing.buttons)
+    except BadRequest as error:
+        if "not modified" not in error.message:  # a second press on the same button changes nothing
+            await _say(update, outgoing)
+
+
+async def _stop_spinning(query: CallbackQuery) -> None:
+    try:
+        await query.answer()
+    except BadRequest:  # it was too old, or answered before a crash: nothing spins any more
+        log.debug("stale callback query")
+
+
+def _note(update: Update, reply: Reply, seconds: float) -> None:
+    entry = reply.entry.id if isinstance(reply, Answer) else "-"
+    figures = (update.update_id, reply.kind, entry, reply.ranking.candidates[0].score, seconds * 1e3)
+    log.info("replied update=%d kind=%s entry=%s score=%.2f ms=%.0f", *figures)

@@ -1,0 +1,34 @@
+"""One line an event, plain or JSON, with ids and numbers and never a person's words."""
+
+import json
+import logging
+import sys
+from typing import Literal
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's time, level, logger and message as JSON."""
+        return json.dumps(
+            {
+                "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": record.getMessage(),
+            }
+        )
+
+
+def start_logging(log_format: Literal["plain", "json"]) -> None:
+    """Send our own events to standard error, and silence libraries that would log words, addresses or the token."""
+    handler = logging.StreamHandler(sys.stderr)
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(JsonFormatter() if log_format == "json" else plain)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for ours in ("bot", "faq"):
+        logging.getLogger(ours).setLevel(logging.INFO)
+    # python-telegram-bot logs updates it can't parse, word for word; httpx logs addresses, which hold the token.
+    for theirs in ("telegram", "httpx", "httpcore"):
+        logging.getLogger(theirs).setLevel(logging.CRITICAL + 1)
