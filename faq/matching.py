@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -59,10 +60,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How an utterance was read, and the candidates for it, best first."""
+    """How an utterance was read, the candidates for it, best first, and the likeliest kind of small talk."""
 
     analysis: Analysis
     candidates: tuple[Candidate, ...]
+    smalltalk: str = ""
+    smalltalk_score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,15 @@ class Matcher:
         encoder: Encoder | None = None,
         cache: Cache | None = None,
     ) -> None:
-        phrasings = [(entry.question, *entry.phrasings) for entry in entries]
+        smalltalk = {kind: phrases for kind, phrases in lexicon.smalltalk if phrases}
+        phrasings = [*((entry.question, *entry.phrasings) for entry in entries), *smalltalk.values()]
         asked = [text for texts in phrasings for text in texts]
         # Even without a background, "none of them" needs a text: an empty one is like nothing else.
         unanswered = background or ("",)
         self.analyzer = Analyzer(lexicon, asked)
         self._entries = entries
+        self._smalltalk = list(smalltalk)
+        self._none = len(phrasings)
         self._encoder_name = encoder.name if encoder else "words alone"
         self._texts = [*asked, *unanswered]
         self._groups = _Groups([*map(len, phrasings), len(unanswered)])
@@ -117,11 +123,14 @@ class Matcher:
         ridge = likeness.overall @ self._coefficients
         strangeness = np.array(self._strangeness(analysis))
         evidence = _evidence(ridge, self._groups.nearness(likeness.near), strangeness)
-        scores = self._calibration.probabilities(evidence)[:-1]
+        scores = self._calibration.probabilities(evidence)
+        of_entries = scores[: len(self._entries)]
         closest = self._groups.closest(likeness.overall)
-        best_first = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+        best_first = np.argsort(-of_entries, kind="stable")[:_CANDIDATES]
         candidates = (Candidate(self._entries[i], float(scores[i]), self._texts[closest[i]]) for i in best_first)
-        return Ranking(analysis, tuple(candidates))
+        of_smalltalk = zip(self._smalltalk, scores[len(self._entries) :].tolist(), strict=False)
+        kind, score = max(of_smalltalk, key=itemgetter(1), default=("", 0.0))
+        return Ranking(analysis, tuple(candidates), kind, score)
 
     def _likeness(self, analysis: Analysis) -> Likeness:
         terms = self._terms.similarities(_terms(analysis))
@@ -171,13 +180,13 @@ class Matcher:
         """Find the ridge coefficients, and from every text held out in turn the weights of the calibration."""
         likeness = self._likeness_of_texts()
         size = len(self._texts)
-        membership = np.eye(len(self._entries) + 1, dtype=np.float32)[self._groups.owners]
+        membership = np.eye(self._none + 1, dtype=np.float32)[self._groups.owners]
         inverse = np.linalg.inv(likeness.overall + _PENALTY * np.eye(size, dtype=np.float32))
         coefficients: Floats = inverse @ membership
         # What ridge regression says of a text that it has not seen (Hastie and others, ESL, equation 7.52).
         ridge = membership - coefficients / np.diag(inverse)[:, None]
         others = np.where(np.eye(size, dtype=bool), -np.inf, likeness.near)
-        asked = self._groups.owners < len(self._entries)
+        asked = self._groups.owners < self._none
         strangeness = [self._strangeness(each, own) for each, own in zip(analyses, asked, strict=True)]
         evidence = _evidence(ridge, self._groups.nearness(others), np.array(strangeness))
         return coefficients, self._calibrated(evidence)
@@ -187,8 +196,8 @@ class Matcher:
         examples = np.flatnonzero(sizes[owners] >= _FEWEST_TEXTS)
         examples = examples[:: 1 + len(examples) * len(sizes) // _MOST_CHANCES]
         right = owners[examples]
-        none = right == len(self._entries)
-        if min(none.sum(), (~none).sum()) < _FEWEST_EXAMPLES:
+        none = right == self._none
+        if min(none.sum(), (right < len(self._entries)).sum()) < _FEWEST_EXAMPLES:
             return _UNFITTED_WITH_MEANING if self._meanings else _UNFITTED
         importance = np.where(none, _SHARE_OF_NONE / none.sum(), (1 - _SHARE_OF_NONE) / (~none).sum())
         return Calibration.fit(Evidence(evidence.entries[examples], evidence.none[examples]), right, importance)

@@ -115,7 +115,6 @@ class SmalltalkPhrases(Record):
     goodbye: tuple[Text, ...] = ()
     abilities: tuple[Text, ...] = ()
     acknowledgement: tuple[Text, ...] = ()
-    fillers: tuple[Text, ...] = ()
 
 
 class Lexicon(Record):

@@ -7,7 +7,6 @@ from typing import ClassVar
 from faq.cache import Cache
 from faq.matching import Encoder, Matcher, Ranking
 from faq.model import Content, Entry, Topic
-from faq.smalltalk import SmalltalkDetector
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,8 @@ class Smalltalk(Decided):
 Reply = Answer | Clarify | Fallback | Smalltalk
 
 _OFFERED = 3
+# Whoever writes more than this wants to tell something.
+_SMALLTALK_WORDS = 12
 
 
 class Faq:
@@ -81,12 +82,6 @@ class Faq:
         self.entries: Mapping[str, Entry] = {entry.id: entry for entry in content.answers.entries}
         self._thresholds = thresholds
         self._matcher = Matcher(content.answers.entries, content.background, content.lexicon, encoder, cache)
-        self._smalltalk = SmalltalkDetector(
-            {
-                kind: [self._matcher.analyzer.spelled_out(phrase) for phrase in phrases]
-                for kind, phrases in content.lexicon.smalltalk
-            }
-        )
 
     def entry(self, entry_id: str) -> Entry | None:
         """Return the entry of that id, if there is one."""
@@ -101,8 +96,8 @@ class Faq:
         ranking = self._matcher.rank(utterance)
         if not ranking.analysis.words:
             return Smalltalk(ranking, "abilities")
-        if kind := self._smalltalk.kind(ranking.analysis.words):
-            return Smalltalk(ranking, kind)
+        if ranking.smalltalk_score >= self._thresholds.answer and len(ranking.analysis.words) <= _SMALLTALK_WORDS:
+            return Smalltalk(ranking, ranking.smalltalk)
         return self._chosen(ranking)
 
     def _chosen(self, ranking: Ranking) -> Reply:

@@ -1,0 +1,94 @@
+"""What many tests share: a small FAQ of a bicycle shop, the product's own FAQ, and conversations with both."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bot.content import load_faq
+from bot.handlers import Handlers
+from bot.markdown import refusal
+from bot.offline import open_conversation
+from faq.loading import load
+from faq.reply import Faq
+
+BICYCLES = """\
+clinic:
+  name: Spokes
+  contact: https://spokes.example/contact
+topics:
+  - {id: repairs, title: Repairs}
+  - {id: rent, title: Renting}
+sources:
+  manual: {title: The manual, address: "https://manual.example/?a=1&b=2"}
+  word-of-mouth: {title: Word of mouth}
+entries:
+  - id: flat-tire
+    topic: repairs
+    question: Can you mend a flat tire?
+    answer: |
+      Yes, we mend a **flat tire** while you wait.
+
+      - bring the wheel
+      - or the whole bicycle
+    phrasings: [my tire is flat, puncture repair, there is a nail in my wheel, the tube loses air]
+    sources: [manual, word-of-mouth]
+    reviewed: 2026-11-24
+    related: [brakes, price-of-repairs]
+  - id: brakes
+    topic: repairs
+    question: Do you adjust brakes?
+    answer: Yes, brakes are adjusted within a day.
+    phrasings: [my brakes squeal, the brake is loose, it does not stop any more, brake pads]
+    reviewed: 2026-11-01
+  - id: price-of-repairs
+    topic: repairs
+    question: What does a repair cost?
+    answer: I don't know the prices; the shop does.
+    phrasings: [how much is a repair, repair prices, is mending expensive, what do I pay]
+    handoff: true
+  - id: rent-a-bicycle
+    topic: rent
+    question: Can I rent a bicycle?
+    answer: Yes, for a day or a week.
+    phrasings: [bicycle rental, hire a bike, lend me a bike for the weekend, bikes to borrow]
+  - id: helmets
+    topic: rent
+    question: Do I get a helmet?
+    answer: A helmet comes with each rented bicycle.
+    phrasings: [are helmets included, head protection, must I bring my own helmet, helmet size]
+"""
+
+
+@pytest.fixture(scope="session")
+def bicycles(tmp_path_factory) -> Path:
+    """The folder of a small FAQ, which falls back to the product's own for all but its answers."""
+    folder = tmp_path_factory.mktemp("bicycles")
+    (folder / "answers.yaml").write_text(BICYCLES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def faq(bicycles) -> Faq:
+    """The small FAQ, matched by words alone."""
+    return Faq(load(bicycles, refusal))
+
+
+@pytest.fixture(scope="session")
+def own_faq(pytestconfig) -> Faq:
+    """The product's own FAQ, as it runs; what it learns is kept from one test run to the next."""
+    os.environ["XDG_CACHE_HOME"] = str(pytestconfig.cache.mkdir("clinic-faq"))
+    return load_faq(Path(__file__).parent.parent / "faq")
+
+
+@pytest.fixture
+async def conversation(faq):
+    """A patient's conversation with the bot of the bicycle shop."""
+    async with open_conversation(Handlers(faq)) as conversation:
+        yield conversation
+
+
+@pytest.fixture
+def say(conversation):
+    """Say something to the bot of the bicycle shop; what it sends comes back."""
+    return conversation.say
