@@ -13,7 +13,7 @@ from faq.model import Content, Entry, Topic
 class Thresholds:
     """The least score for an answer, and the least joint score of the entries offered (docs/matching.md, table 3)."""
 
-    answer: float = 0.6
+    answer: float = 0.75
     clarify: float = 0.2
 
 
