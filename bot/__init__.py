@@ -5,3 +5,5 @@ import os
 # A single question is matched fastest by one thread; several make it slower, with a long tail (docs/matching.md).
 # numpy reads this when it is first imported, so it stands here.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# From 1.29 on, onnxruntime numbers the device and reports each start to Microsoft unless this stands before its import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

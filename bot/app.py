@@ -1,7 +1,9 @@
 """Putting python-telegram-bot's application together: which handler gets which update."""
 
+from datetime import timedelta
 from typing import Any
 
+from telegram import Message
 from telegram.ext import (
     Application,
     BaseRateLimiter,
@@ -18,6 +20,8 @@ from bot.handlers import Handlers
 TELEGRAM = "https://api.telegram.org"
 # Sending needs as many connections as chats are handled side by side, or it fails for want of one.
 _CONNECTIONS = 64
+# Somebody who mends a question that fast still waits for its answer; later edits are housekeeping.
+_EDITED_WITHIN = timedelta(minutes=2)
 
 App = Application[Any, Any, Any, Any, Any, Any]
 
@@ -38,22 +42,31 @@ def build_bot(
     )
 
 
+class _Awaited(filters.MessageFilter):
+    """Lets through what somebody waits for: new messages, and old ones that were edited in a short while."""
+
+    def filter(self, message: Message) -> bool:
+        """Tell whether the message is no late edit."""
+        return message.edit_date is None or message.edit_date - message.date <= _EDITED_WITHIN
+
+
 def build_application(bot: ExtBot[Any], handlers: Handlers) -> App:
     """Return the application in which each update meets the first handler that fits."""
     application = Application.builder().bot(bot).updater(None).build()
-    messages = filters.UpdateType.MESSAGES
+    messages = filters.UpdateType.MESSAGES & _Awaited()
     application.add_handlers(
         [
             CallbackQueryHandler(handlers.button),
-            CommandHandler("start", handlers.start),
-            CommandHandler("topics", handlers.topics),
-            CommandHandler("contact", handlers.contact),
-            CommandHandler("privacy", handlers.privacy),
-            CommandHandler("help", handlers.help),
+            CommandHandler("start", handlers.start, messages),
+            CommandHandler("topics", handlers.topics, messages),
+            CommandHandler("contact", handlers.contact, messages),
+            CommandHandler("privacy", handlers.privacy, messages),
+            CommandHandler("help", handlers.help, messages),
             # A command that is none of ours; in a group it may be another bot's.
             MessageHandler(messages & filters.COMMAND & filters.ChatType.PRIVATE, handlers.help),
             MessageHandler(messages & filters.TEXT & ~filters.COMMAND, handlers.question),
-            MessageHandler(messages & ~filters.TEXT & ~filters.StatusUpdate.ALL, handlers.not_text),
+            # No edits: a place that is shared live is edited at every step.
+            MessageHandler(filters.UpdateType.MESSAGE & ~filters.TEXT & ~filters.StatusUpdate.ALL, handlers.not_text),
         ]
     )
     application.add_error_handler(handlers.error)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -124,6 +125,9 @@ def health() -> None:
 
 def main() -> None:
     """Run the command; whatever goes wrong is told in a sentence and by the exit code."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a byte that is no text becomes a question mark, never an exception
+            stream.reconfigure(errors="replace", newline="\n")
     try:
         cli()
     except UserError as error:

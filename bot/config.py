@@ -14,7 +14,9 @@ PRODUCT_ANSWERS = Path(__file__).parent.parent / "faq"
 class Settings(BaseSettings):
     """What whoever runs the bot may set; .env.example explains each."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     telegram_bot_token: SecretStr | None = None
     telegram_api_url: str = Field("https://api.telegram.org", pattern=r"^https?://[^\s/]+(/\S*)?$")
@@ -35,3 +37,5 @@ def read_settings() -> Settings:
     except ValidationError as error:
         names = sorted({str(problem["loc"][0]).upper() for problem in error.errors()})
         raise UserError(f"{', '.join(names)}: not a value I can use. See .env.example for what to write.") from None
+    except UnicodeDecodeError:
+        raise UserError(".env is not UTF-8 text. Save it as UTF-8.") from None

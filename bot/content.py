@@ -7,8 +7,9 @@ from pathlib import Path
 from bot.markdown import refusal
 from faq.cache import Cache
 from faq.embedding import EncoderError, MiniLm
-from faq.loading import load
+from faq.loading import ContentError, Problem, load
 from faq.reply import Faq
+from faq.triage import SafetyError
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +17,10 @@ log = logging.getLogger(__name__)
 def load_faq(answers: Path) -> Faq:
     """Return the FAQ of a folder or file; raise ContentError with everything that must be mended first."""
     content, folder = load(answers, refusal), _cache_folder()
-    return Faq(content, _encoder(folder), Cache(folder))
+    try:
+        return Faq(content, _encoder(folder), Cache(folder))
+    except SafetyError as error:
+        raise ContentError(Problem("safety.yaml", 1, problem) for problem in error.problems) from None
 
 
 def _encoder(folder: Path) -> MiniLm | None:

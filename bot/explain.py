@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from faq.reply import Answer, Clarify, Reply, Smalltalk
+from faq.reply import Answer, Clarify, Reply, Smalltalk, Urgent
 
 _SHOWN = 5
 
@@ -15,7 +15,7 @@ def as_json(reply: Reply) -> dict[str, Any]:
         "id": reply.entry.id if isinstance(reply, Answer) else None,
         "score": candidates[0]["score"],
         "candidates": candidates,
-        "cautions": [],
+        "cautions": [caution.id for caution in reply.cautions],
     }
 
 
@@ -28,6 +28,7 @@ def explain(reply: Reply) -> str:
             f"  normalized   {analysis.normalized}",
             f"  read as      {' '.join(analysis.words)}",
             f"  corrections  {', '.join(f'{typed} → {meant}' for typed, meant in analysis.corrections) or 'none'}",
+            f"  cautions     {', '.join(caution.id for caution in reply.cautions) or 'none'}",
             "  candidates",
             *(f"    {c.score:.2f}  {c.entry.id:<30}  “{c.phrasing}”" for c in reply.ranking.candidates[:_SHOWN]),
         ]
@@ -42,5 +43,7 @@ def _subject(reply: Reply) -> str:
             return " | ".join(entry.id for entry in entries)
         case Smalltalk(about=about):
             return about
+        case Urgent(alarm=alarm):
+            return f"{alarm.kind.id}, by the rule {alarm.rule}"
         case _:
             return ""

@@ -3,7 +3,6 @@
 import logging
 import re
 import time
-from datetime import timedelta
 
 from telegram import Bot, CallbackQuery, LinkPreviewOptions, Message, ReplyParameters, Update
 from telegram.constants import ChatType, ParseMode
@@ -11,14 +10,13 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ContextTypes
 
 from bot.render import Outgoing, Pressed, Renderer
-from faq.reply import Answer, Faq, Reply
+from faq.model import Entry
+from faq.reply import Answer, Faq, Reply, Urgent
 
 log = logging.getLogger(__name__)
 
 Context = ContextTypes.DEFAULT_TYPE
 
-# Somebody who mends a question that fast still waits for its answer; later edits are housekeeping.
-_EDITED_WITHIN = timedelta(minutes=2)
 # A deep link's payload is an entry id, or an id and a campaign: ?start=chronic-pain__flyer-june
 _CAMPAIGN = "__"
 
@@ -61,15 +59,16 @@ class Handlers:
         message = update.effective_message
         if message is None or not message.text or not _is_for_us(message, context.bot):
             return
-        began = time.perf_counter()
-        reply = self._faq.reply(_without_mention(message.text, context.bot))
-        await _say(update, self._renderer.reply(reply))
-        _note(update, reply, time.perf_counter() - began)
+        await self._reply(update, _without_mention(message.text, context.bot), about=self._entry_replied_to(message))
 
     async def not_text(self, update: Update, context: Context) -> None:
-        """Say that photos, voice messages, stickers and the like can't be read."""
+        """Say that photos, voice messages, stickers and the like can't be read; but a caption may be an emergency."""
         message = update.effective_message
-        if message and _is_for_us(message, context.bot):
+        if message is None or not _is_for_us(message, context.bot):
+            return
+        if message.caption and self._faq.alarm(message.caption):
+            await self._reply(update, _without_mention(message.caption, context.bot))
+        else:
             await _say(update, self._renderer.not_text())
 
     async def button(self, update: Update, context: Context) -> None:
@@ -87,8 +86,25 @@ class Handlers:
                 await _turn_page(update, self._renderer.topics())
             case Pressed.TOPICS:
                 await _say(update, self._renderer.topics())
+            case Pressed.TOPIC_ANEW if topic := self._faq.topics.get(name):
+                await _say(update, self._renderer.topic(topic))
+            case Pressed.CALM if question := _question_above(query):
+                await self._reply(update, _without_mention(question, context.bot), calm=True)
             case _:
                 await _say(update, self._renderer.outdated_button())
+
+    async def _reply(self, update: Update, utterance: str, *, about: Entry | None = None, calm: bool = False) -> None:
+        began = time.perf_counter()
+        reply = self._faq.reply(utterance, about=about, calm=calm)
+        # The button under a notice needs the words that the notice answers.
+        await _say(update, self._renderer.reply(reply), quote=isinstance(reply, Urgent))
+        _note(update, reply, time.perf_counter() - began)
+
+    def _entry_replied_to(self, message: Message) -> Entry | None:
+        """Return the entry whose answer a message replies to; its question is the answer's first line."""
+        replied_to = message.reply_to_message
+        first_line = (replied_to.text or "").partition("\n")[0] if replied_to else ""
+        return next((entry for entry in self._faq.entries.values() if entry.question == first_line), None)
 
     async def error(self, update: object, context: Context) -> None:
         """Log what went wrong, without a person's words, and apologize unless Telegram itself is the trouble."""
@@ -97,18 +113,18 @@ class Handlers:
             log.info("blocked update=%s", number)
             return
         log.error("failed update=%s error=%s", number, type(context.error).__name__)
-        if isinstance(update, Update) and update.effective_chat and not isinstance(context.error, TelegramError):
+        ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
+        if isinstance(update, Update) and ours:
             await _say(update, self._renderer.trouble())
 
 
 def _is_for_us(message: Message, bot: Bot) -> bool:
-    """Tell whether a message wants a reply: it is no late edit, and in a group it mentions the bot or replies to it."""
-    if message.edit_date and message.edit_date - message.date > _EDITED_WITHIN:
-        return False
+    """Tell whether a message wants a reply: in a group it mentions the bot or replies to it."""
     if message.chat.type == ChatType.PRIVATE:
         return True
-    if (replied_to := message.reply_to_message) and replied_to.from_user:
-        return replied_to.from_user.id == bot.id
+    replied_to = message.reply_to_message
+    if replied_to and replied_to.from_user and replied_to.from_user.id == bot.id:
+        return True
     return _mention(bot).search(message.text or message.caption or "") is not None
 
 
@@ -120,31 +136,44 @@ def _without_mention(text: str, bot: Bot) -> str:
     return _mention(bot).sub(" ", text)
 
 
-async def _say(update: Update, outgoing: Outgoing) -> None:
+def _question_above(query: CallbackQuery) -> str | None:
+    """Return the words of the message that the message with the button replies to, while Telegram still has both."""
+    notice = query.message
+    if not isinstance(notice, Message) or notice.reply_to_message is None:
+        return None
+    return notice.reply_to_message.text or notice.reply_to_message.caption
+
+
+async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> None:
     if chat := update.effective_chat:
         await chat.send_message(
             outgoing.html,
             ParseMode.HTML,
             reply_markup=outgoing.buttons,
-            reply_parameters=_quoted(update),
+            reply_parameters=_quoted(update, even_in_private=quote),
             link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
 
 
-def _quoted(update: Update) -> ReplyParameters | None:
-    """Name the message that is answered, in a group, where others may have written meanwhile."""
-    message = update.message or update.edited_message
-    if message is None or message.chat.type == ChatType.PRIVATE:
+def _quoted(update: Update, *, even_in_private: bool) -> ReplyParameters | None:
+    """Name the message that is answered: always in a group, where others may have written meanwhile.
+
+    For a pressed button it is the message above it, which also keeps the answer within that topic of a forum.
+    """
+    message = update.callback_query.message if update.callback_query else update.effective_message
+    if message is None or (message.chat.type == ChatType.PRIVATE and not even_in_private):
         return None
     return ReplyParameters(message.message_id, allow_sending_without_reply=True)
 
 
 async def _turn_page(update: Update, outgoing: Outgoing) -> None:
     """Show another page of the menu in the message whose button was pressed, or anew where that can't be done."""
-    query = update.callback_query
+    page = update.callback_query and update.callback_query.message
+    if not isinstance(page, Message) or not page.is_accessible:  # nobody can change it any more
+        await _say(update, outgoing)
+        return
     try:
-        if query and query.message:
-            await query.edit_message_text(outgoing.html, ParseMode.HTML, reply_markup=outgoing.buttons)
+        await page.edit_text(outgoing.html, ParseMode.HTML, reply_markup=outgoing.buttons)
     except BadRequest as error:
         if "not modified" not in error.message:  # a second press on the same button changes nothing
             await _say(update, outgoing)

@@ -1,6 +1,7 @@
 """Turning Markdown into the HTML that Telegram takes."""
 
 import re
+import unicodedata
 from functools import lru_cache
 from html import escape, unescape
 
@@ -31,19 +32,20 @@ def refusal(markdown: str) -> str | None:
         html = to_html(markdown)
     except UnshowableError as error:
         return str(error)
-    if (length := _length(html)) > LONGEST_ANSWER:
+    text = unescape(re.sub(r"<[^>]*>", "", html))
+    if (length := len(text.encode("utf-16-le")) // 2) > LONGEST_ANSWER:
         return f"It is {length} characters long, more than {LONGEST_ANSWER}. Shorten it, or make two entries of it."
-    return None if html else "It is empty once rendered. Write some text."
+    return "It is empty once rendered. Write some text." if is_blank(text) else None
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether nothing of a text can be seen."""
+    return all(character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in text)
 
 
 def link(address: str, label: str) -> str:
     """Return a link with a label that is HTML already."""
     return f'<a href="{escape(address)}">{label}</a>'
-
-
-def _length(html: str) -> int:
-    text = unescape(re.sub(r"<[^>]*>", "", html))
-    return len(text.encode("utf-16-le")) // 2
 
 
 def _blocks(parent: SyntaxTreeNode, gap: str) -> str:
@@ -97,6 +99,10 @@ def _inline(node: SyntaxTreeNode) -> str:
 
 
 def _checked_link(address: str, label: str) -> str:
-    if not address.startswith(("https://", "http://", "tg://", "mailto:")):
+    if address.startswith("mailto:"):
+        if address == f"mailto:{label}":
+            return label  # Telegram makes it a link by itself
+        raise UnshowableError(f"Telegram opens no links to e-mail. Write the address itself: {address[7:]}")
+    if not address.startswith(("https://", "http://", "tg://")):
         raise UnshowableError(f"The link to `{address}` goes nowhere. Begin its address with https://.")
     return link(address, label)

@@ -2,35 +2,60 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from html import unescape
+from html import escape, unescape
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 from telegram import Update
 from telegram.request import BaseRequest, RequestData
 
 from bot.app import App, build_application, build_bot
 from bot.handlers import Handlers
+from bot.markdown import is_blank
 
 Json = dict[str, Any]
 
 BOT: Json = {"id": 1, "is_bot": True, "first_name": "Clinic FAQ", "username": "clinic_faq_bot"}
 PATIENT: Json = {"id": 7, "is_bot": False, "first_name": "Pat"}
 PRIVATE: Json = {"id": 7, "type": "private", "first_name": "Pat"}
+GROUP: Json = {"id": -7, "type": "supergroup", "title": "Friends of needles"}
 TOKEN = "1:offline"  # noqa: S105  # it opens nothing
 # Telegram counts seconds since 1970; any day will do.
 _TODAY = 1_800_000_000
 
-# https://core.telegram.org/bots/api#sendmessage, #inlinekeyboardbutton, #html-style
-_LONGEST_TEXT, _LONGEST_DATA, _LONGEST_COPY = 4096, 64, 256
-_MOST_IN_A_ROW, _MOST_BUTTONS = 8, 100
-_BARE_TAGS = {"b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "code", "pre", "blockquote", "tg-spoiler"}
-_PIECE = re.compile(r"<(?P<close>/?)(?P<tag>[a-z-]+)(?P<attributes>[^<>]*)>|(?P<text>[^<>]+)|(?P<stray>[<>])")
+# https://core.telegram.org/bots/api#sendmessage, #inlinekeyboardbutton, #getupdates. Whether "characters" are UTF-16
+# units is not told there; counted so, nothing passes that the real one refuses.
+_LONGEST_TEXT, _LONGEST_COPY, _LONGEST_DATA_BYTES = 4096, 256, 64
+_MOST_IN_A_ROW, _MOST_BUTTONS, _MOST_UPDATES = 8, 100, 100
+# From here the numbers and descriptions are those of tdlib/telegram-bot-api and tdlib/td.
+_LONGEST_MARKUP_BYTES = 1 << 15
+_FARTHEST_OFFSET = 10
+_NOT_MODIFIED = (
+    "message is not modified: specified new message content and reply markup are exactly the same as a current "
+    "content and reply markup of the message"
+)
+_TOO_OLD = "query is too old and response timeout expired or query ID is invalid"
+_WEBHOOK_IS_ACTIVE = (
+    "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+)
+# What a bot says about itself; taken, and shown nowhere here.
+_SETTINGS = ("setMyCommands", "setMyName", "setMyDescription", "setMyShortDescription", "setChatMenuButton")
+
+# https://core.telegram.org/bots/api#html-style: the tags and what may stand in them.
+_BARE_TAGS = ("b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "pre", "tg-spoiler")
+_TAGS = dict.fromkeys(_BARE_TAGS, "") | {
+    "a": r'\s+href="[^"]+"',
+    "blockquote": r"(\s+expandable)?",
+    "code": r'(\s+class="language-[^"]+")?',
+    "span": r'\s+class="tg-spoiler"',
+}
+_PIECE = re.compile(r"<(?P<close>/?)(?P<tag>[^<>\s/]*)(?P<attributes>[^<>]*)>|(?P<text>[^<>]+)|(?P<stray>[<>])")
 _ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|#\d+|#x[0-9a-fA-F]+);)")
-_MARKED = re.compile(r"(?P<bot_command>(?<!\S)/[a-z_]+(?:@\w+)?)|(?P<mention>@\w+)", re.IGNORECASE)
+_MARKED = re.compile(r"(?P<bot_command>(?<!\S)/[a-z0-9_]+(?:@\w+)?)|(?P<mention>@\w+)", re.IGNORECASE)
+_URL = re.compile(r"(?:https?://[\w.-]+\.[\w-]+(?::[1-9]\d{0,3})?(?:[/?#].*)?|tg://.+)", re.IGNORECASE)
 
 
 class RefusedError(Exception):
@@ -53,7 +78,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Sent:
-    """A message of the bot as the patient sees it, after its last edit."""
+    """What the patient sees: a message of the bot, the same after an edit, or the notice that answers a press."""
 
     message_id: int
     chat_id: int
@@ -61,6 +86,7 @@ class Sent:
     text: str
     buttons: tuple[Button, ...] = ()
     replies_to: int | None = None
+    kind: Literal["message", "edit", "notice"] = "message"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,22 +97,31 @@ class Sent:
 class Telegram:
     """Answers calls of the Bot API, keeps the messages of every chat, and makes the updates of patients."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_number: int = 1) -> None:
         self.sent: list[Sent] = []
+        self.blocked: set[int] = set()
+        self._chats: dict[int, Json] = {}
         self._messages: dict[tuple[int, int], Json] = {}
-        self._pressed: set[str] = set()
+        self._as_sent: dict[tuple[int, int], tuple[str, Json]] = {}
+        self._pressed: dict[str, Json] = {}
         self._updates: list[Json] = []
-        self._numbers = count(1)
-        self._methods = {
+        self._allowed: list[str] = []
+        self._webhook = ""
+        self._numbers = count(first_number)
+        self._methods: dict[str, Callable[[Mapping[str, str]], Any]] = {
             "getMe": lambda _: BOT,
             "getUpdates": self._get_updates,
-            "deleteWebhook": lambda _: True,
+            "getWebhookInfo": self._get_webhook_info,
+            "setWebhook": self._set_webhook,
+            "deleteWebhook": self._set_webhook,
             "sendMessage": self._send_message,
             "editMessageText": self._edit_message_text,
+            "editMessageReplyMarkup": self._edit_message_reply_markup,
             "answerCallbackQuery": self._answer_callback_query,
+            **dict.fromkeys(_SETTINGS, lambda _: True),
         }
 
-    def call(self, method: str, parameters: dict[str, str]) -> tuple[int, Json]:
+    def call(self, method: str, parameters: Mapping[str, str]) -> tuple[int, Json]:
         """Carry out a call with its parameters as a form holds them; return the HTTP status and Telegram's JSON."""
         try:
             if method not in self._methods:
@@ -95,25 +130,39 @@ class Telegram:
         except RefusedError as refused:
             return refused.status, {"ok": False, "error_code": refused.status, "description": str(refused)}
 
-    def message(self, *, chat: Json = PRIVATE, edited_after: int | None = None, **fields: Any) -> Json:
+    def message(
+        self, *, chat: Json = PRIVATE, edited_after: int | None = None, reply_to: Sent | None = None, **fields: Any
+    ) -> Json:
         """Return the update that brings a patient's message with these fields, `text=` or another."""
         content = {"message_id": next(self._numbers), "date": _TODAY, "chat": chat, "from": PATIENT, **fields}
         if "text" in fields:
             content["entities"] = list(_entities(fields["text"]))
+        if reply_to:
+            content["reply_to_message"] = self._quotable(reply_to.chat_id, reply_to.message_id)
+        self._chats[chat["id"]] = chat
         self._messages[chat["id"], content["message_id"]] = content
         if edited_after is None:
-            return self._update("message", content)
-        return self._update("edited_message", {**content, "edit_date": _TODAY + edited_after})
+            return self.update("message", content)
+        return self.update("edited_message", {**content, "edit_date": _TODAY + edited_after})
 
     def press(self, data: str | None, message: Sent, *, accessible: bool = True) -> Json:
         """Return the update that brings a patient's press on a button of a message, which may be too old to access."""
-        content = self._messages[message.chat_id, message.message_id]
-        if not accessible:
+        place = message.chat_id, message.message_id
+        content = self._messages[place]
+        if not accessible:  # neither can it be edited or quoted any more
+            del self._messages[place]
             content = {"message_id": message.message_id, "chat": content["chat"], "date": 0}
         callback_id = str(next(self._numbers))
-        self._pressed.add(callback_id)
+        self._pressed[callback_id] = content
         query = {"id": callback_id, "from": PATIENT, "chat_instance": "1", "data": data, "message": content}
-        return self._update("callback_query", query)
+        return self.update("callback_query", query)
+
+    def update(self, kind: str, content: Json) -> Json:
+        """Return an update of any kind, which getUpdates will bring too unless the bot does not want that kind."""
+        update = {"update_id": next(self._numbers), kind: content}
+        if not self._allowed or kind in self._allowed:
+            self._updates.append(update)
+        return update
 
     def unanswered_presses(self) -> int:
         """Return how many pressed buttons still spin."""
@@ -123,59 +172,99 @@ class Telegram:
         """Return how many updates getUpdates would still bring."""
         return len(self._updates)
 
-    def _update(self, kind: str, content: Json) -> Json:
-        update = {"update_id": next(self._numbers), kind: content}
-        self._updates.append(update)
-        return update
+    def _get_updates(self, parameters: Mapping[str, str]) -> list[Json]:
+        if self._webhook:
+            raise RefusedError(_WEBHOOK_IS_ACTIVE, 409)
+        self._allowed = json.loads(parameters.get("allowed_updates", "null")) or self._allowed
+        offset, limit = int(parameters.get("offset", 0)), int(parameters.get("limit", _MOST_UPDATES))
+        newest = max((update["update_id"] for update in self._updates), default=offset)
+        if offset <= newest + _FARTHEST_OFFSET:
+            self._updates = [update for update in self._updates if update["update_id"] >= offset]
+        return self._updates[: min(limit, _MOST_UPDATES)]
 
-    def _get_updates(self, parameters: dict[str, str]) -> list[Json]:
-        offset, limit = int(parameters.get("offset", 0)), int(parameters.get("limit", 100))
-        self._updates = [update for update in self._updates if update["update_id"] >= offset]
-        return self._updates[:limit]
+    def _get_webhook_info(self, _: Mapping[str, str]) -> Json:
+        return {
+            "url": self._webhook,
+            "has_custom_certificate": False,
+            "pending_update_count": len(self._updates),
+            "allowed_updates": self._allowed,
+        }
 
-    def _send_message(self, parameters: dict[str, str]) -> Json:
-        chat = self._chat(int(parameters["chat_id"]))
-        replies_to = self._replied_to(chat["id"], json.loads(parameters.get("reply_parameters", "{}")))
+    def _set_webhook(self, parameters: Mapping[str, str]) -> bool:
+        self._webhook = parameters.get("url", "")
+        self._allowed = json.loads(parameters.get("allowed_updates", "null")) or self._allowed
+        if parameters.get("drop_pending_updates") == "true":
+            self._updates.clear()
+        return True
+
+    def _send_message(self, parameters: Mapping[str, str]) -> Json:
+        chat = self._chat(parameters)
+        replies_to = self._replied_to(chat["id"], _json(parameters, "reply_parameters"))
         content = {"message_id": next(self._numbers), "date": _TODAY, "chat": chat, "from": BOT}
-        return self._show(content, parameters, replies_to)
+        if replies_to:
+            content["reply_to_message"] = self._quotable(chat["id"], replies_to)
+        return self._show(content, parameters.get("text", ""), parameters, "message")
 
-    def _edit_message_text(self, parameters: dict[str, str]) -> Json:
-        content = self._messages.get((int(parameters["chat_id"]), int(parameters["message_id"])))
+    def _edit_message_text(self, parameters: Mapping[str, str]) -> Json:
+        return self._show(self._own_message(parameters), parameters.get("text", ""), parameters, "edit")
+
+    def _edit_message_reply_markup(self, parameters: Mapping[str, str]) -> Json:
+        content = self._own_message(parameters)
+        html, _ = self._as_sent[content["chat"]["id"], content["message_id"]]
+        return self._show(content, html, {**parameters, "parse_mode": "HTML"}, "edit")
+
+    def _answer_callback_query(self, parameters: Mapping[str, str]) -> bool:
+        if (message := self._pressed.pop(parameters.get("callback_query_id", ""), None)) is None:
+            raise RefusedError(_TOO_OLD)
+        if text := parameters.get("text"):
+            notice = Sent(message["message_id"], message["chat"]["id"], escape(text, quote=False), text, kind="notice")
+            self.sent.append(notice)
+        return True
+
+    def _show(
+        self,
+        content: Json,
+        written: str,
+        parameters: Mapping[str, str],
+        kind: Literal["message", "edit"],
+    ) -> Json:
+        html = _html(written, parameters.get("parse_mode", ""))
+        text, markup = _checked_text(html), _json(parameters, "reply_markup")
+        place = content["chat"]["id"], content["message_id"]
+        if self._as_sent.get(place) == (html, markup):
+            raise RefusedError(_NOT_MODIFIED)
+        buttons = tuple(_buttons(markup.get("inline_keyboard", [])))
+        replies_to = content.get("reply_to_message", {}).get("message_id")
+        self.sent.append(Sent(place[1], place[0], html, text, buttons, replies_to, kind))
+        self._as_sent[place] = html, markup
+        self._messages[place] = {**content, "text": text, **({"reply_markup": markup} if markup else {})}
+        return self._messages[place]
+
+    def _chat(self, parameters: Mapping[str, str]) -> Json:
+        chat_id = parameters.get("chat_id", "")
+        if not chat_id:
+            raise RefusedError("chat_id is empty")
+        if not chat_id.lstrip("-").isdecimal() or int(chat_id) not in self._chats:
+            raise RefusedError("chat not found")
+        if int(chat_id) in self.blocked:
+            raise RefusedError("Forbidden: bot was blocked by the user", 403)
+        return self._chats[int(chat_id)]
+
+    def _own_message(self, parameters: Mapping[str, str]) -> Json:
+        chat = self._chat(parameters)
+        if not parameters.get("message_id"):
+            raise RefusedError("message identifier is not specified")
+        content = self._messages.get((chat["id"], int(parameters["message_id"])))
         if content is None:
             raise RefusedError("message to edit not found")
         if content["from"] != BOT:
             raise RefusedError("message can't be edited")
-        if (parameters["text"], parameters.get("reply_markup")) == content["as_sent"]:
-            raise RefusedError("message is not modified: specified new message content is exactly the same")
-        return self._show(content, parameters, None)
+        return {key: value for key, value in content.items() if key != "reply_markup"}
 
-    def _answer_callback_query(self, parameters: dict[str, str]) -> bool:
-        if parameters["callback_query_id"] not in self._pressed:
-            raise RefusedError("query is too old and response timeout expired or query ID is invalid")
-        self._pressed.remove(parameters["callback_query_id"])
-        return True
-
-    def _show(self, content: Json, parameters: dict[str, str], replies_to: int | None) -> Json:
-        html, markup = parameters["text"], parameters.get("reply_markup")
-        text = plain(html) if parameters.get("parse_mode") == "HTML" else html
-        length = len(text.strip().encode("utf-16-le")) // 2
-        if not length:
-            raise RefusedError("message text is empty")
-        if length > _LONGEST_TEXT:
-            raise RefusedError("message is too long")
-        buttons = tuple(_buttons(json.loads(markup))) if markup else ()
-        sent = Sent(content["message_id"], content["chat"]["id"], html, text, buttons, replies_to)
-        self.sent.append(sent)
-        content |= {"text": text, "as_sent": (html, markup)}
-        self._messages[sent.chat_id, sent.message_id] = content
-        return {key: value for key, value in content.items() if key != "as_sent"}
-
-    def _chat(self, chat_id: int) -> Json:
-        for message in self._messages.values():
-            if message["chat"]["id"] == chat_id:
-                chat: Json = message["chat"]
-                return chat
-        raise RefusedError("chat not found")
+    def _quotable(self, chat_id: int, message_id: int) -> Json:
+        """Return a message as one that replies to it holds it: what it replies to itself is left out."""
+        message = self._messages[chat_id, message_id]
+        return {key: value for key, value in message.items() if key != "reply_to_message"}
 
     def _replied_to(self, chat_id: int, reply_parameters: Json) -> int | None:
         message_id: int | None = reply_parameters.get("message_id")
@@ -186,39 +275,81 @@ class Telegram:
         return None
 
 
+def _json(parameters: Mapping[str, str], name: str) -> Json:
+    try:
+        value: Json = json.loads(parameters.get(name) or "{}")
+    except ValueError:
+        raise RefusedError(f"can't parse {name.replace('_', ' ')} JSON object") from None
+    return value
+
+
+def _html(written: str, parse_mode: str) -> str:
+    """Return what was written as HTML; the two dialects of Markdown that Telegram knows are not ours."""
+    if parse_mode.lower() not in ("", "html"):
+        raise RefusedError("unsupported parse_mode")
+    return written if parse_mode else escape(written, quote=False)
+
+
+def _checked_text(html: str) -> str:
+    if not html:
+        raise RefusedError("message text is empty")
+    if len(html.encode()) > _LONGEST_MARKUP_BYTES:
+        raise RefusedError("text is too long")
+    text = plain(html).strip()
+    if is_blank(text):
+        raise RefusedError("text must be non-empty")
+    if _units(text) > _LONGEST_TEXT:
+        raise RefusedError("message is too long")
+    return text
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
 def plain(html: str) -> str:
     """Return the text of Telegram's HTML, or raise RefusedError as Telegram refuses what it can't parse."""
     open_tags: list[str] = []
     text = []
     for piece in _PIECE.finditer(html):
+        place = f"at byte offset {len(html[: piece.start()].encode())}"
         if piece["text"]:
             if _ENTITY.search(piece["text"]):
-                raise RefusedError("can't parse entities: unescaped &")  # Telegram shows it; we would not mean it
+                raise _unparsable(f"Unescaped & {place}")  # Telegram shows it; we would not mean it
             text.append(unescape(piece["text"]))
         elif piece["stray"]:
-            raise RefusedError(f"can't parse entities: unexpected {piece['stray']} at {piece.start()}")
+            raise _unparsable(f"Unclosed start tag {place}" if piece["stray"] == "<" else f"Unescaped > {place}")
         elif piece["close"]:
-            if not open_tags or open_tags.pop() != piece["tag"]:
-                raise RefusedError(f"can't parse entities: unexpected end tag </{piece['tag']}>")
+            _close(open_tags, piece["tag"], place)
         else:
-            _check_tag(piece["tag"], piece["attributes"])
+            _check_tag(piece["tag"], piece["attributes"], place)
             open_tags.append(piece["tag"])
     if open_tags:
-        raise RefusedError(f"can't parse entities: can't find end tag for <{open_tags[-1]}>")
+        raise _unparsable(f'Can\'t find end tag corresponding to start tag "{open_tags[-1]}"')
     return "".join(text)
 
 
-def _check_tag(tag: str, attributes: str) -> None:
-    if tag == "a" and re.fullmatch(r'\s+href="[^"]+"', attributes):
-        return
-    if tag not in _BARE_TAGS or attributes:
-        raise RefusedError(f"can't parse entities: unsupported start tag <{tag}{attributes}>")
+def _unparsable(reason: str) -> RefusedError:
+    return RefusedError(f"can't parse entities: {reason}")
 
 
-def _buttons(markup: Json) -> Iterator[Button]:
-    rows = markup["inline_keyboard"]
+def _close(open_tags: list[str], tag: str, place: str) -> None:
+    if not open_tags:
+        raise _unparsable(f"Unexpected end tag {place}")
+    if (expected := open_tags.pop()) != tag:
+        raise _unparsable(f'Unmatched end tag {place}, expected "</{expected}>", found "</{tag}>"')
+
+
+def _check_tag(tag: str, attributes: str, place: str) -> None:
+    if tag not in _TAGS:
+        raise _unparsable(f'Unsupported start tag "{tag}" {place}')
+    if not re.fullmatch(_TAGS[tag], attributes):
+        raise _unparsable(f'Unsupported attributes in the tag "{tag}" {place}')  # Telegram drops them; see above
+
+
+def _buttons(rows: list[list[Json]]) -> Iterator[Button]:
     if not all(1 <= len(row) <= _MOST_IN_A_ROW for row in rows) or sum(map(len, rows)) > _MOST_BUTTONS:
-        raise RefusedError("reply markup is too long or has an empty row")
+        raise RefusedError("reply markup is too long or has an empty row")  # Telegram drops what is too much
     for button in (button for row in rows for button in row):
         yield _button(button)
 
@@ -226,15 +357,15 @@ def _buttons(markup: Json) -> Iterator[Button]:
 def _button(button: Json) -> Button:
     label, data, url = button.get("text", ""), button.get("callback_data"), button.get("url")
     copy = button["copy_text"]["text"] if "copy_text" in button else None
-    if not label:
-        raise RefusedError("button text must be non-empty")
+    if is_blank(label):
+        raise RefusedError("inline keyboard button text must be non-empty")
     if sum(action is not None for action in (data, url, copy)) != 1:
-        raise RefusedError("text buttons are unallowed in the inline keyboard")
-    if data is not None and not 1 <= len(data.encode()) <= _LONGEST_DATA:
+        raise RefusedError("can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
+    if data is not None and not 1 <= len(data.encode()) <= _LONGEST_DATA_BYTES:
         raise RefusedError("BUTTON_DATA_INVALID")
-    if url is not None and not re.match(r"(https?|tg)://\S+$", url):
-        raise RefusedError("BUTTON_URL_INVALID")
-    if copy is not None and not 1 <= len(copy) <= _LONGEST_COPY:
+    if url is not None and not _URL.fullmatch(url):
+        raise RefusedError(f"inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")
+    if copy is not None and (is_blank(copy) or _units(copy) > _LONGEST_COPY):
         raise RefusedError("BUTTON_COPY_TEXT_INVALID")
     return Button(label, data, url, copy)
 
@@ -242,8 +373,7 @@ def _button(button: Json) -> Button:
 def _entities(text: str) -> Iterator[Json]:
     """Yield the commands and mentions of a text, as Telegram marks them; places count in UTF-16 units."""
     for found in _MARKED.finditer(text):
-        offset, length = (len(part.encode("utf-16-le")) // 2 for part in (text[: found.start()], found[0]))
-        yield {"type": found.lastgroup, "offset": offset, "length": length}
+        yield {"type": found.lastgroup, "offset": _units(text[: found.start()]), "length": _units(found[0])}
 
 
 class OfflineRequest(BaseRequest):
@@ -285,17 +415,32 @@ class Conversation:
 
     async def send(self, **fields: Any) -> list[Sent]:
         """Send a message with any fields; return what the bot sent."""
-        return await self._process(self.telegram.message(**fields))
+        return await self.receive(self.telegram.message(**fields))
 
     async def press(self, button: Button | str, *, accessible: bool = True) -> list[Sent]:
-        """Press a button, or the last one with that label; return what the bot sent or changed."""
-        label = button if isinstance(button, str) else button.label
-        message, found = next(
-            (sent, each) for sent in reversed(self.telegram.sent) for each in sent.buttons if each.label == label
-        )
-        return await self._process(self.telegram.press(found.data, message, accessible=accessible))
+        """Press a button, or the last one with that label; return what the bot sent or changed.
 
-    async def _process(self, update: Json) -> list[Sent]:
+        Telegram does not tell a bot of a press on a link or on a text to copy. Raise LookupError if there is no such
+        button.
+        """
+        for message in self._messages():
+            for found in message.buttons:
+                if button in (found, found.label):
+                    if found.data is None:
+                        return []
+                    return await self.receive(self.telegram.press(found.data, message, accessible=accessible))
+        raise LookupError(f"No message has the button {button!r}.")
+
+    def _messages(self) -> Iterable[Sent]:
+        """Return the bot's messages as they look now, the one that changed last first."""
+        latest: dict[tuple[int, int], Sent] = {}
+        for sent in reversed(self.telegram.sent):
+            if sent.kind != "notice":
+                latest.setdefault((sent.chat_id, sent.message_id), sent)
+        return latest.values()
+
+    async def receive(self, update: Json) -> list[Sent]:
+        """Let the bot handle an update of any kind; return what it sent or changed."""
         already = len(self.telegram.sent)
         await self._application.process_update(Update.de_json(update, self._application.bot))
         return self.telegram.sent[already:]

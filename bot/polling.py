@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
@@ -17,6 +18,8 @@ from bot.waiting import Waits
 
 log = logging.getLogger(__name__)
 
+Json = dict[str, Any]
+
 ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 # Telegram holds the call so long when there is nothing to tell.
@@ -24,10 +27,14 @@ _LONG_POLL = timedelta(seconds=30)
 # A call that takes so much longer than the long poll hangs (python-telegram-bot #4405, #4523): it is given up.
 _GRACE_SECONDS = 10.0
 # While a chat is slow, Telegram returns its update again and again: the other chats are looked after this often.
-_GLANCE_SECONDS = 0.5
+# Asked twice within half a second for the same offset, Telegram returns that one update only (do_get_updates in
+# tdlib/telegram-bot-api), and the other chats would wait for the slow one.
+GLANCE_SECONDS = 0.6
 _SIDE_BY_SIDE = 50
-# What was fetched before a stop is answered within this time, or else by the next start.
-_LAST_ANSWERS_SECONDS = 20.0
+# What was fetched before a stop is answered within this time, or else by the next start. Docker kills after ten
+# seconds, and the answers are still to be confirmed, which Telegram may keep waiting for three.
+_LAST_ANSWERS_SECONDS = 5.0
+_LAST_CONFIRMATION_SECONDS = 4.0
 
 
 class Poller:
@@ -43,16 +50,19 @@ class Poller:
         waits: Waits = Waits(),
         long_poll: timedelta = _LONG_POLL,
         grace: float = _GRACE_SECONDS,
+        glance: float = GLANCE_SECONDS,
+        last_answers: float = _LAST_ANSWERS_SECONDS,
     ) -> None:
         self._application = application
         self._heard = heard
         self._waits = waits
         self._long_poll = long_poll
         self._grace = grace
-        self._offset = 0
-        self._single = False
+        self._glance = glance
+        self._last_answers = last_answers
+        self._offset = self._told = 0
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._last_in_chat: dict[int, asyncio.Task[None]] = {}
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -66,55 +76,57 @@ class Poller:
             await asyncio.wait([fetching, stopping], return_when=asyncio.FIRST_COMPLETED)
             if fetching.done():
                 fetching.result()
-        finally:
-            stopping.cancel()
-            fetching.cancel()
-            await asyncio.wait([fetching, stopping])
+            await _cancel(fetching)
             await self._finish()
+        finally:
+            await _cancel(fetching, stopping, *self._tasks.values())
+            await self._application.shutdown()
+            await self._application.bot.shutdown()  # the application leaves it open when it never came to start
 
     async def _poll(self) -> None:
         await self._start()
         waits = iter(self._waits)
         while True:
             try:
-                updates = await self._fetch(timedelta(0) if self._tasks else self._long_poll)
+                updates = await self._fetch(self._long_poll, self._grace)
             except Exception as error:  # whatever it is, a bot that stops fetching is worse
                 await asyncio.sleep(await self._recover(error, next(waits)))
                 continue
             waits = iter(self._waits)
-            self._heard()
-            for update in updates:
-                self._take(update)
-            await self._glance()
+            self._tell_heard()
+            for update_id, update in updates.items():
+                self._take(update_id, update)
+            await self._look_after_slow_chats()
 
     async def _start(self) -> None:
-        for wait in self._waits:
+        waits = iter(self._waits)
+        while True:
             try:
                 return await self._application.initialize()
             except InvalidToken:
                 raise UserError("Telegram does not know this TELEGRAM_BOT_TOKEN. Ask @BotFather for it.") from None
-            except TelegramError as error:
+            except Exception as error:  # whatever it is, Telegram may be up in a minute
+                wait = next(waits)
                 log.warning("Telegram can't be reached yet, again in %.1f s: %s", wait, type(error).__name__)
-                await asyncio.sleep(wait)
-        raise AssertionError("waits never end")
+            await asyncio.sleep(wait)
 
-    async def _fetch(self, long_poll: timedelta) -> tuple[Update, ...]:
-        async with asyncio.timeout(long_poll.total_seconds() + self._grace):
-            updates: tuple[Update, ...] = await self._application.bot.get_updates(
-                offset=self._confirmed(),
-                limit=1 if self._single else None,
-                timeout=long_poll,
-                read_timeout=self._grace,
-                allowed_updates=ALLOWED_UPDATES,
-            )
-            return updates
+    async def _fetch(self, long_poll: timedelta, grace: float) -> dict[int, Json]:
+        """Return updates by their ids, as JSON: `get_updates` refuses all for one that the library can't read."""
+        timeout = long_poll.total_seconds() + grace
+        offset = self._confirmed()
+        question = {"offset": offset, "timeout": long_poll, "allowed_updates": ALLOWED_UPDATES}
+        async with asyncio.timeout(timeout):
+            updates = await self._application.bot._post("getUpdates", question, read_timeout=timeout)
+        self._told = offset
+        return {update["update_id"]: update for update in updates}
 
     async def _recover(self, error: Exception, wait: float) -> float:
         """Do what can be done about a failed fetch, and return how many seconds to wait."""
         match error:
             case RetryAfter():
                 wait = seconds_to_wait(error)
-            case Conflict() if "webhook" in error.message:
+                log.warning("429: Telegram asks to wait %.1f s", wait)
+            case Conflict() if "webhook is active" in error.message:
                 log.error("409: a webhook is set, so that polling hears nothing; it is being removed")
                 with suppress(TelegramError):
                     await self._application.bot.delete_webhook(drop_pending_updates=False)
@@ -122,57 +134,61 @@ class Poller:
                 log.error("409: another bot polls with the same token; stop one of the two")
             case InvalidToken():
                 log.error("401: Telegram does not know the token any more")
-            case TelegramError() | TimeoutError():
-                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__)
             case _:
-                self._skip(error)
+                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__)
         return wait
 
-    def _skip(self, error: Exception) -> None:
-        """Pass over an update that the library can't read: fetch singly until it stands alone, then go past it."""
-        log.error("an update can't be read near id %d: %s", self._offset, type(error).__name__)
-        self._offset += self._single
-        self._single = not self._single
+    def _tell_heard(self) -> None:
+        try:
+            self._heard()
+        except OSError as error:  # a full disk is no reason to stop listening
+            log.warning("can't note that Telegram was heard: %s", error.strerror)
 
-    def _take(self, update: Update) -> None:
-        if update.update_id in self._tasks:
-            return
-        self._single = False
-        self._offset = update.update_id + 1
-        chat = update.effective_chat.id if update.effective_chat else 0
-        task = asyncio.create_task(self._handle(update, self._last_in_chat.get(chat)))
-        self._tasks[update.update_id] = self._last_in_chat[chat] = task
+    def _take(self, update_id: int, update: Json) -> None:
+        if update_id not in self._tasks:
+            self._offset = update_id + 1
+            self._tasks[update_id] = asyncio.create_task(self._handle(update_id, update))
 
-    async def _handle(self, update: Update, before: asyncio.Task[None] | None) -> None:
-        if before:
-            await asyncio.wait([before])
-        async with self._room:
-            try:
+    async def _handle(self, update_id: int, content: Json) -> None:
+        """Handle an update when it is its chat's turn; one that can't be read or handled must not stop the others."""
+        try:
+            update = Update.de_json(content, self._application.bot)
+            async with self._turn(update), self._room:
                 await self._application.process_update(update)
-            except Exception as error:
-                log.error("failed update=%d error=%s", update.update_id, type(error).__name__)
+        except Exception as error:
+            log.error("failed update=%d error=%s", update_id, type(error).__name__)
 
-    async def _glance(self) -> None:
+    def _turn(self, update: Update) -> asyncio.Lock:
+        """Return the lock of the update's chat, which those who wait for it get in the order in which they came."""
+        origin = update.effective_chat or update.effective_user
+        return self._turns.setdefault(origin.id if origin else 0, asyncio.Lock())
+
+    async def _look_after_slow_chats(self) -> None:
         """Wait for what is being handled, but not so long that the other chats notice a slow one."""
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=_GLANCE_SECONDS)
+            await asyncio.wait(self._tasks.values(), timeout=self._glance)
 
     def _confirmed(self) -> int:
         """Return the offset that confirms every update up to the first that is not handled yet."""
-        self._last_in_chat = {chat: task for chat, task in self._last_in_chat.items() if not task.done()}
         for update_id, task in list(self._tasks.items()):
-            if not task.done() or task.cancelled():
+            if not task.done():
                 return update_id
             del self._tasks[update_id]
         return self._offset
 
     async def _finish(self) -> None:
-        """Answer what was fetched, confirm it, and close the connections."""
+        """Answer what was fetched, and confirm it."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks.values(), timeout=_LAST_ANSWERS_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-            with suppress(TelegramError, TimeoutError):
-                await self._fetch(timedelta(0))
-        await self._application.shutdown()
+            await asyncio.wait(self._tasks.values(), timeout=self._last_answers)
+        if self._confirmed() == self._told:
+            return
+        try:
+            await self._fetch(timedelta(0), _LAST_CONFIRMATION_SECONDS)
+        except Exception as error:
+            log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

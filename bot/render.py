@@ -1,18 +1,19 @@
 """Turning replies into what Telegram takes: HTML and buttons."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from html import escape
+from itertools import dropwhile
 from typing import assert_never
 
 from telegram import CopyTextButton, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.constants import InlineKeyboardButtonLimit
 
-from bot.markdown import link, to_html
-from faq.model import Entry, Topic
-from faq.reply import Answer, Clarify, Fallback, Faq, Reply, Smalltalk
+from bot.markdown import is_blank, link, to_html
+from faq.model import Caution, Entry, Topic
+from faq.reply import Answer, Clarify, Fallback, Faq, Reply, Smalltalk, Urgent
 
 
 class Pressed(StrEnum):
@@ -22,6 +23,8 @@ class Pressed(StrEnum):
     TOPIC = "t"  # t:<topic id> turns the menu's page to a topic
     BACK = "b"  # turns the menu's page back to all topics
     TOPICS = "m"  # shows the menu of all topics anew
+    TOPIC_ANEW = "s"  # s:<topic id> shows a topic's questions anew
+    CALM = "c"  # answers the message that the notice replies to, as it is no emergency
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,33 @@ class Renderer:
     def reply(self, reply: Reply) -> Outgoing:
         """Render a reply of any kind."""
         match reply:
-            case Answer(entry=entry):
-                return self.entry(entry)
-            case Clarify(entries=entries):
+            case Answer(entry=entry, cautions=cautions, also=also):
+                return self.entry(entry, cautions, also)
+            case Clarify(entries=entries, cautions=cautions):
+                html = self._with_cautions(to_html(self._wording.clarify), cautions)
                 rows = [*map(_entry_button, entries), self._contact_button(), self._topics_button()]
-                return Outgoing(to_html(self._wording.clarify), _keyboard(rows))
-            case Fallback(ranking=ranking):
-                return self._fallback(ranking.analysis.utterance)
+                return Outgoing(html, _keyboard(rows))
+            case Fallback(ranking=ranking, topic=topic, cautions=cautions):
+                return self._fallback(ranking.analysis.utterance, topic, cautions)
+            case Urgent(alarm=alarm):
+                calm = _button(self._wording.buttons.not_emergency, Pressed.CALM)
+                return Outgoing(to_html(alarm.kind.text), _keyboard([calm]))
             case Smalltalk(about=about):
                 return Outgoing(to_html(getattr(self._wording.smalltalk, about)), _keyboard([self._topics_button()]))
             case _:
                 assert_never(reply)
 
-    def entry(self, entry: Entry) -> Outgoing:
-        """Render an entry: question, answer, the day of review with the sources, and where to go next."""
-        parts = [f"<b>{escape(entry.question, quote=False)}</b>", to_html(entry.answer), self._review(entry)]
+    def entry(self, entry: Entry, cautions: Sequence[Caution] = (), also: Entry | None = None) -> Outgoing:
+        """Render an entry: question, answer, cautions, the day of review with the sources, and where to go next."""
+        answer = self._with_cautions(to_html(entry.answer), cautions)
+        # The first line is also how a reply to this message is known to be about this entry.
+        parts = [f"<b>{escape(entry.question, quote=False)}</b>", answer, self._review(entry)]
         contact = self._contact_button() if entry.handoff else None
-        related = [_entry_button(self._faq.entries[entry_id]) for entry_id in entry.related]
-        return Outgoing("\n\n".join(filter(None, parts)), _keyboard([contact, *related, self._topics_button()]))
+        careful = self._faq.cautioning(entry) if cautions else None
+        related = [self._faq.entries[entry_id] for entry_id in entry.related]
+        next_ones = dict.fromkeys(filter(None, (also, careful, *related)))
+        rows = [contact, *map(_entry_button, next_ones), self._topics_button()]
+        return Outgoing("\n\n".join(filter(None, parts)), _keyboard(rows))
 
     def start(self) -> Outgoing:
         """Render the welcome."""
@@ -100,12 +112,20 @@ class Renderer:
         """Render the apology for a mistake of the bot's own."""
         return Outgoing(to_html(self._wording.trouble), _keyboard([self._contact_button()]))
 
-    def _fallback(self, utterance: str) -> Outgoing:
+    def _with_cautions(self, html: str, cautions: Sequence[Caution]) -> str:
+        before = [to_html(caution.text) for caution in cautions if caution.before_answer]
+        after = [to_html(caution.text) for caution in cautions if not caution.before_answer]
+        return "\n\n".join([*before, html, *after])
+
+    def _fallback(self, utterance: str, topic: Topic | None, cautions: Sequence[Caution]) -> Outgoing:
+        html = self._with_cautions(to_html(self._wording.fallback), cautions)
+        if topic:
+            html += "\n\n" + to_html(self._wording.fallback_near).replace("{topic}", escape(topic.title, quote=False))
         contact = self._contact_button()
-        question = utterance.strip()[: InlineKeyboardButtonLimit.MAX_COPY_TEXT]
-        copy = InlineKeyboardButton(self._wording.buttons.copy_question, copy_text=CopyTextButton(question))
+        copy = InlineKeyboardButton(self._wording.buttons.copy_question, copy_text=CopyTextButton(_copied(utterance)))
         rows = [copy, contact] if contact else []
-        return Outgoing(to_html(self._wording.fallback), _keyboard([*rows, self._topics_button()]))
+        near = _button(topic.title, f"{Pressed.TOPIC_ANEW}:{topic.id}") if topic else None
+        return Outgoing(html, _keyboard([*rows, near, self._topics_button()]))
 
     def _review(self, entry: Entry) -> str | None:
         if entry.reviewed is None:
@@ -140,6 +160,12 @@ def _keyboard(buttons: Iterable[InlineKeyboardButton | None]) -> InlineKeyboardM
     """Put each button in a row of its own: questions are too long to stand side by side on a phone."""
     rows = [[button] for button in buttons if button]
     return InlineKeyboardMarkup(rows) if rows else None
+
+
+def _copied(utterance: str) -> str:
+    """Return what of the utterance a button can copy: from the first visible character, in Telegram's UTF-16 units."""
+    units = "".join(dropwhile(is_blank, utterance)).encode("utf-16-le", "ignore")
+    return units[: 2 * InlineKeyboardButtonLimit.MAX_COPY_TEXT].decode("utf-16-le", "ignore").strip()
 
 
 def _day(day: date) -> str:

@@ -2,20 +2,34 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
-from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
 from telegram.ext import BaseRateLimiter
 
 from bot.waiting import Waits
 
 log = logging.getLogger(__name__)
 
+# Without it python-telegram-bot warns at every 429 that the type of `retry_after` will change to this one.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
+
 # A call that takes longer hangs; the next one may well get through.
-_ATTEMPT_SECONDS = 20
+_ATTEMPT_SECONDS = 20.0
 # Ten minutes outlast a server's restart and most failures of a network; then the patient has long asked again.
-_PATIENCE_SECONDS = 600
+_PATIENCE_SECONDS = 600.0
 # What trying again can't change: malformed, blocked by the person, a group that moved, a token that is wrong.
 _FINAL = (BadRequest, Forbidden, ChatMigrated, InvalidToken)
 
@@ -27,9 +41,12 @@ class Sender(BaseRateLimiter[None]):
     reads none.
     """
 
-    def __init__(self, waits: Waits = Waits(), patience: float = _PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, waits: Waits = Waits(), patience: float = _PATIENCE_SECONDS, attempt: float = _ATTEMPT_SECONDS
+    ) -> None:
         self._waits = waits
         self._patience = patience
+        self._attempt = attempt
 
     async def initialize(self) -> None:
         """Do nothing: there is nothing to set up."""
@@ -46,25 +63,34 @@ class Sender(BaseRateLimiter[None]):
         data: dict[str, Any],
         rate_limit_args: None,
     ) -> Any:
-        """Return what the call returns, or raise what ended it for good."""
+        """Return what the call returns, or raise the TelegramError that ended it for good."""
+        waits = iter(self._waits)
         waited = 0.0
-        for wait in self._waits:
+        while True:
             try:
-                async with asyncio.timeout(_ATTEMPT_SECONDS):
-                    return await callback(*args, **kwargs)
+                return await self._once(callback(*args, **kwargs))
             except _FINAL:
                 raise
-            except (TelegramError, TimeoutError) as error:
+            except TelegramError as error:
                 if waited > self._patience:
                     raise
-                pause = seconds_to_wait(error) if isinstance(error, RetryAfter) else wait
-                log.warning("%s failed, again in %.1f s: %s", endpoint, pause, type(error).__name__)
-            await asyncio.sleep(pause)
-            waited += pause
-        raise AssertionError("waits never end")
+                wait = seconds_to_wait(error) if isinstance(error, RetryAfter) else next(waits)
+                log.warning("%s failed, again in %.1f s: %s", endpoint, wait, type(error).__name__)
+            await asyncio.sleep(wait)
+            waited += wait
+
+    async def _once(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """Make the call; a hang, and JSON that is no answer of Telegram's, are troubles of the network too."""
+        try:
+            async with asyncio.timeout(self._attempt):
+                return await call
+        except TimeoutError:
+            raise TimedOut from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise NetworkError(f"Not an answer of Telegram's: {type(error).__name__}") from None
 
 
 def seconds_to_wait(error: RetryAfter) -> float:
     """Return how long Telegram asks to wait, whichever of the two types the library gives it in."""
     wait = error.retry_after
-    return wait if isinstance(wait, int) else wait.total_seconds()
+    return wait.total_seconds() if isinstance(wait, timedelta) else wait

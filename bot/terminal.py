@@ -52,9 +52,7 @@ def _lines(console: Console) -> Iterator[str]:
 
 
 def _numbered(buttons: tuple[Button, ...], line: str) -> Button | None:
-    if line.isascii() and line.isdecimal() and 1 <= int(line) <= len(buttons):
-        return buttons[int(line) - 1]
-    return None
+    return {str(number): button for number, button in enumerate(buttons, 1)}.get(line)
 
 
 def _message(sent: Sent) -> Text:

@@ -5,6 +5,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ class MiniLm:
     name = f"minilm-{_SHA256[:12]}"
 
     def __init__(self, folder: Path) -> None:
-        self._model = _quantized(folder / f"{self.name}.onnx")
+        self._session = _opened(folder / f"{self.name}.onnx")
         self._cache = Cache(folder)
 
     def encode(self, text: str) -> Floats:
@@ -65,16 +66,6 @@ class MiniLm:
         return np.stack([known[key] for key in keys])
 
     @cached_property
-    def _session(self) -> "InferenceSession":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # A single question is answered fastest by one thread, and without the arena no memory is held for later.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        return onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
-
-    @cached_property
     def _tokenizer(self) -> "BertWordPieceTokenizer":
         from tokenizers import BertWordPieceTokenizer
 
@@ -83,18 +74,27 @@ class MiniLm:
         return tokenizer
 
 
-def _quantized(small: Path) -> Path:
-    """Return the path of the quantized model, made from the installed package's where it is not there yet."""
+def _opened(small: Path) -> "InferenceSession":
+    """Return the quantized model, made from the installed package's where it is not there yet or is spoilt."""
     model = _installed()
-    if not small.exists():
-        command = [sys.executable, "-m", "faq.quantize", str(model)]
-        try:
-            write_whole(small, lambda fresh: subprocess.run([*command, fresh], check=True, capture_output=True))  # noqa: S603
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise EncoderError(
-                f"{small} could not be made: {type(error).__name__}. Is there room on the disk?"
-            ) from error
-    return small
+    with suppress(Exception):  # whatever onnxruntime has against the file, a new one will do
+        return _session(small)
+    command = [sys.executable, "-m", "faq.quantize", str(model)]
+    try:
+        write_whole(small, lambda fresh: subprocess.run([*command, fresh], check=True, capture_output=True))  # noqa: S603
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise EncoderError(f"{small} could not be made: {type(error).__name__}. Is there room on the disk?") from error
+    return _session(small)
+
+
+def _session(model: Path) -> "InferenceSession":
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # A single question is answered fastest by one thread, and without the arena no memory is held for later.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _installed() -> Path:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from rapidfuzz import fuzz, process
 
 from faq import model
-from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Topic, Wording
+from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Safety, Topic, Wording
 from faq.reading import Document, Fields, Items, Node, Problem, Text, in_quotes, quoted, read, shorten
 
 __all__ = ["ContentError", "Problem", "load"]
@@ -24,7 +24,12 @@ _ALIKE = 60
 _MANY = 2_000
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
-_FILLED_LATER = {"topic": ("topic",), "reviewed": ("date",), "reviewed_with_sources": ("date", "sources")}
+_FILLED_LATER = {
+    "topic": ("topic",),
+    "fallback_near": ("topic",),
+    "reviewed": ("date",),
+    "reviewed_with_sources": ("date", "sources"),
+}
 
 _Shape = TypeVar("_Shape")
 _Path = tuple[str | int, ...]
@@ -49,14 +54,22 @@ def load(path: Path, refusal: Refusal = lambda _: None) -> Content:
     own = _own_wording(folder / name, written)
     words = _document(folder, "lexicon.yaml", _names(Lexicon))
     unanswered = _document(folder, "background.yaml")
+    dangers = _document(folder, "safety.yaml", _names(Safety))
     answers = _answers(written, own, refusal)
+    safety = _record(dangers, _values(dangers), Safety)
+    clinic = _clinic(_values(written))
+    for text in _notices(dangers):
+        _check_sentence(dangers, text, _filled(text.value, clinic).strip(), refusal)
     lexicon = _record(words, _values(words), Lexicon)
     background = _record(unanswered, _values(unanswered), dict[model.Text, tuple[model.Text, ...]])
-    problems = [problem for document in (written, own, words, unanswered) for problem in document.problems]
-    if problems or answers is None or lexicon is None or background is None:
+    problems = [problem for document in (written, own, words, unanswered, dangers) for problem in document.problems]
+    if problems or answers is None or lexicon is None or background is None or safety is None:
         raise ContentError(problems)
     return Content(
-        answers=answers, lexicon=lexicon, background=tuple(s for group in background.values() for s in group)
+        answers=answers,
+        lexicon=lexicon,
+        safety=_with_numbers(safety, clinic),
+        background=tuple(s for group in background.values() for s in group),
     )
 
 
@@ -118,6 +131,8 @@ def _value(document: Document, node: Node) -> Any:
         return node.value.lower() in ("yes", "true", "on")
     if node.kind == "timestamp":
         return _day(node.value) or node
+    if node.kind == "int" and node.value.isdecimal():
+        return int(node.value)
     return node if node.kind in _KINDS else node.value
 
 
@@ -135,7 +150,7 @@ def _dict(document: Document, node: Fields) -> dict[str, Any]:
     twice: list[tuple[str, int]] = []
     for key, value in node.pairs:
         if not isinstance(key, Text) or key.kind in ("null", "merge"):
-            sign = "<<" if isinstance(key, Text) and key.value else "a list or nothing"
+            sign = "<<" if isinstance(key, Text) and key.kind == "merge" else "a list or nothing"
             document.problem(key.line, f"A name stands before a colon, not {sign}. Write `name: text`, or use quotes.")
         elif key.value in lines:
             twice.append((key.value, key.line))
@@ -383,20 +398,25 @@ def _nearest(name: str, known: Collection[str]) -> str | None:
 # What no record can know alone: ids and phrasings that stand only once, and names that lead somewhere.
 
 
+@dataclass(frozen=True)
+class _Known:
+    """The names that a reference may lead to; where they are not whole, an unknown one may be meant to stand there."""
+
+    section: str
+    names: Collection[str]
+    whole: bool = True
+
+
 def _check_entries(document: Document, refusal: Refusal) -> None:
-    entries, topics = (_field(document.root, section) for section in ("entries", "topics"))
-    ids, topic_ids = _check_ids(document, entries), _check_ids(document, topics)
+    entries = _field(document.root, "entries")
     known = {
-        "related": ids,
+        "related": _check_ids(document, "entries"),
+        "topic": _check_ids(document, "topics"),
         "sources": _source_names(document),
-        "topic": topic_ids if isinstance(topics, Items) else None,
     }
-    # A name that stands on a line we could not read may well be there.
-    unread = set(re.findall(r"[\w-]+", " ".join(document.guessed.values())))
     for entry in _items(entries):
-        for name, names in known.items():
-            if names is not None:
-                _check_references(document, entry, name, names, unread)
+        for name, there in known.items():
+            _check_references(document, entry, name, there)
         if (answer := _text(entry, "answer")) and (reason := refusal(answer.value.strip())):
             document.problem(answer.line, f"This answer cannot be shown. {reason}")
     _check_phrasings(document, _items(entries))
@@ -404,38 +424,37 @@ def _check_entries(document: Document, refusal: Refusal) -> None:
         document.problem(entries.line, "There is no entry yet. An entry has: - id: …, topic: …, question: …, answer: …")
 
 
-def _check_ids(document: Document, section: Node | None) -> Collection[str]:
-    """Return the ids of the entries or topics, as they are and as they should be; note those that stand twice."""
+def _check_ids(document: Document, section: str) -> _Known:
+    """Return the ids of the entries or topics, once those that stand twice are noted."""
+    items = _items(_field(document.root, section))
+    ids = [text for item in items if (text := _text(item, "id"))]
     lines: dict[str, int] = {}
-    for text in filter(None, (_text(node, "id") for node in _items(section))):
+    for text in ids:
         if lines.setdefault(text.value, text.line) != text.line:
             message = f"The id `{text.value}` is taken, at line {lines[text.value]}. Give this one another id."
             document.problem(text.line, message)
-    return dict.fromkeys((*lines, *map(_as_id, lines)))
+    well_formed = [name for name in lines if _ID.fullmatch(name) and len(name) <= ID_LENGTH]
+    return _Known(section, well_formed, bool(items) and len(well_formed) == len(items) and not document.guessed)
 
 
-def _source_names(document: Document) -> Collection[str] | None:
-    """Return the names of the sources, or None if something else is wrong there and nobody can tell them."""
+def _source_names(document: Document) -> _Known:
     sources = _field(document.root, "sources")
-    if isinstance(sources, Fields):
-        return sources.by_name
+    names = sources.by_name if isinstance(sources, Fields) else {}
     misspelt = isinstance(document.root, Fields) and document.root.by_name.keys() - Answers.model_fields.keys()
-    return None if sources or misspelt else set()
+    return _Known("sources", names, bool(names) or not (sources or misspelt or document.guessed))
 
 
-def _check_references(
-    document: Document, entry: Node, name: str, known: Collection[str], unread: Collection[str]
-) -> None:
-    own, section = _text(entry, "id"), {"topic": "topics", "related": "entries"}.get(name, name)
+def _check_references(document: Document, entry: Node, name: str, known: _Known) -> None:
+    own = _text(entry, "id")
     for text in _texts(_field(entry, name)):
-        if own and name == "related" and text.value == own.value:
-            document.problem(text.line, f"The entry `{own.value}` is related to itself. Delete it from this list.")
-        elif all(text.value.strip() not in names for names in (known, unread)) and (
-            name == "sources" or _ID.fullmatch(text.value)
-        ):
-            near = _nearest(text.value, known)
-            advice = f"Did you mean `{near}`?" if near else f"Write it under `{section}:` first."
-            document.problem(text.line, f"There is no `{shorten(text.value)}` under `{section}:`. {advice}")
+        target = text.value.strip()
+        if own and name == "related" and target == own.value:
+            document.problem(text.line, f"The entry `{target}` is related to itself. Delete it from this list.")
+        elif target not in known.names and (name == "sources" or _ID.fullmatch(target)):
+            near = _nearest(target, known.names)
+            advice = f"Did you mean `{near}`?" if near else f"Write it under `{known.section}:` first."
+            if near or known.whole:
+                document.problem(text.line, f"There is no `{shorten(target)}` under `{known.section}:`. {advice}")
 
 
 def _check_phrasings(document: Document, entries: Iterable[Node]) -> None:
@@ -499,6 +518,20 @@ def _filled(wording: Any, clinic: Clinic) -> Any:
         return {name: _filled(part, clinic) for name, part in wording.items()}
     values = _placeholders(clinic)
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), wording)
+
+
+def _notices(document: Document) -> Iterator[Text]:
+    for section in ("notices", "cautions"):
+        yield from filter(None, (_text(item, "text") for item in _items(_field(document.root, section))))
+
+
+def _with_numbers(safety: Safety, clinic: Clinic) -> Safety:
+    """Return the notices and cautions with the clinic's name and numbers in place."""
+    notices, cautions = (
+        tuple(record.model_copy(update={"text": _filled(record.text, clinic)}) for record in records)
+        for records in (safety.notices, safety.cautions)
+    )
+    return safety.model_copy(update={"notices": notices, "cautions": cautions})
 
 
 def _check_wording(written: Document, own: Document, clinic: Clinic, refusal: Refusal) -> None:

@@ -12,7 +12,9 @@ Text = Annotated[str, Strict(), StringConstraints(strip_whitespace=True, min_len
 Id = Annotated[str, Strict(), StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=ID_LENGTH)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1)]
-Address = Annotated[str, Strict(), StringConstraints(pattern=r"^https?://[^\s/]+\.[^\s/]+(/\S*)?$")]
+Address = Annotated[
+    str, Strict(), StringConstraints(pattern=r"^https?://[\w-]+(\.[\w-]+)+(:[1-9]\d{0,3})?([/?#]\S*)?$")
+]
 
 
 class Record(BaseModel):
@@ -47,6 +49,7 @@ class ButtonWording(Record):
     contact: Text
     topics: Text
     copy_question: Text
+    not_emergency: Text
 
 
 class Wording(Record):
@@ -60,6 +63,7 @@ class Wording(Record):
     topic: Text
     clarify: Text
     fallback: Text
+    fallback_near: Text
     reviewed: Text
     reviewed_with_sources: Text
     not_text: Text
@@ -126,14 +130,6 @@ class Lexicon(Record):
     stopwords: tuple[Text, ...] = ()
     negations: tuple[Text, ...] = ()
     smalltalk: SmalltalkPhrases = SmalltalkPhrases()
-
-
-class Content(Record):
-    """All that the bot knows, from every file of an FAQ folder."""
-
-    answers: Answers
-    lexicon: Lexicon
-    background: tuple[Text, ...] = ()
 
 
 class Notice(Record):
@@ -212,3 +208,14 @@ class Safety(Record):
     silencers: tuple[Silencer, ...] = ()
     rules: tuple[Rule, ...] = ()
     cautions: tuple[Caution, ...] = ()
+    applies_to: tuple[Id, ...] = ()
+    see: Id | None = None
+
+
+class Content(Record):
+    """All that the bot knows, from every file of an FAQ folder."""
+
+    answers: Answers
+    lexicon: Lexicon
+    safety: Safety
+    background: tuple[Text, ...] = ()

@@ -99,6 +99,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     guessed: dict[int, str] = field(default_factory=dict)
     mistaken: set[int] = field(default_factory=set)
+    moved: set[int] = field(default_factory=set)
 
     def mistake(self, line: int, message: str) -> None:
         """Note what is wrong with the line's form: one mistake a line, for a second may be the first one's shadow."""
@@ -130,6 +131,8 @@ def read(path: Path, label: str, names: Iterable[str]) -> Document:
     document.lines = [_printable(document, *line) for line in enumerate(_lines(document, raw), 1)]
     _untab(document)
     _compose_all(document)
+    if isinstance(document.root, Text) and not document.root.value:
+        document.root = None
     if document.root is None and not document.problems:
         document.mistake(1, "This file is empty. Write something, or delete it.")
     return document
@@ -225,10 +228,19 @@ def _untab(document: Document) -> None:
 
 
 def _where_neighbours_stand(above: list[str], text: str) -> int:
-    if (column := _kin_column(_outline(above), _Line.of(0, text))) is not None:
-        return column
-    last = next((_Line.of(0, other) for other in reversed(above) if other.strip()), _Line.of(0, ""))
-    return last.column + 2 * (last.opens or bool(_BLOCK.search(last.value)))
+    line, outline = _Line.of(len(above) + 1, text), _outline(above)
+    filled = (number for number in range(len(above), 0, -1) if above[number - 1].strip())
+    last = next((_Line.of(number, above[number - 1]) for number in filled), _Line.of(0, ""))
+    column = _kin_column(outline, line)
+    if last.opens or _BLOCK.search(last.value):
+        # Kin may also stand in another block; below a name that opens one, a line belongs further right.
+        return column if column and column > last.column - bool(line.dashes) else last.column + 2
+    fields = [other.column for other in outline if other.key] if line.key and not line.dashes else []
+    if fields and outline[-1].number == last.number and last.key:
+        return last.column
+    if (last.dashes + last.value).startswith("-") or outline[-1:] != [last]:
+        return column or [last.column, *fields][-1]
+    return column or last.column
 
 
 # From lines to nodes: compose, and where YAML refuses, note it, mend it, compose again.
@@ -471,15 +483,23 @@ def _glued_colon(document: Document, line: _Line, *_: object) -> _Mended | None:
     return f"A space is missing after the colon. Write: {key}: {shorten(text)}", f"{line.start}{key}: {text}"
 
 
+def _missing_id(_: Document, line: _Line, __: _Line | None, after: _Line | None) -> _Mended | None:
+    """Find a text after a dash with names below it: it can only be an id."""
+    lines_below = line.dashes and not line.key and after and not after.dashes and after.indent > line.indent
+    if not lines_below or not re.match(r"id " if after and not after.key else r"\w", line.value):
+        return None
+    mended = "id: " + re.sub(r"^id(?: +|$)", "", line.value)
+    return f"`id:` is missing or lacks its colon. Write: - {shorten(mended)}", line.start + mended
+
+
 def _missing_colon(document: Document, line: _Line, before: _Line | None, after: _Line | None) -> _Mended | None:
     found = re.match(r"([\w-]+)(?: +(?!:)(.*))?$", line.value)
-    if line.key or not found:
+    if line.key or line.dashes or not found:
         return None
     key, text = found[1], found[2] or ""
-    in_line = any(near and near.key and near.column == line.indent for near in (before, after))
-    known = key in document.names and (key == "id" if line.dashes else in_line)
+    known = key in document.names and any(near and near.key and near.column == line.indent for near in (before, after))
     # A lone word above an indented `name: …` or a list is that block's name.
-    opens = not text and after and (after.key or after.dashes) and after.indent > line.indent + len(line.dashes) - 1
+    opens = not text and after and (after.key or after.dashes) and after.indent >= line.indent
     if not known and not opens:
         return None
     mended = f"{key}: {text}".rstrip()
@@ -518,18 +538,21 @@ def _bad_start(_: Document, line: _Line, *__: object) -> _Mended | None:
     return f"A text cannot begin with `{value[0]}`. {in_quotes(value)}", mended
 
 
-def _colon_in_text(_: Document, line: _Line, *__: object) -> _Mended | None:
-    value = _COMMENT.sub("", line.value).rstrip()
+def _colon_in_text(document: Document, line: _Line, _: object, after: _Line | None) -> _Mended | None:
+    start, value = line.start, _COMMENT.sub("", line.value).rstrip()
     plain = (line.key or line.dashes) and value[:1] not in ("", '"', "'", "[", "{", "#")
     if not plain or not re.search(r":(?: |$)", value):
         return None
-    return f"A colon within a text confuses YAML. {in_quotes(value)}", line.start + quoted(value)
+    if line.dashes and line.key not in {None, *document.names} and not (after and after.indent > line.indent):
+        start, value = start.removesuffix(f"{line.key}: "), f"{line.key}: {value}"
+    return f"A colon within a text confuses YAML. {in_quotes(value)}", start + quoted(value)
 
 
 _RULES: tuple[_Rule, ...] = (
     _another_document,
     _glued_dash,
     _glued_colon,
+    _missing_id,
     _missing_colon,
     _open_bracket,
     _quotation,
@@ -541,11 +564,8 @@ _RULES: tuple[_Rule, ...] = (
 def _mend_known(document: Document) -> bool:
     """Mend every line that shows one of the well-known mistakes; tell whether there was any."""
     outline = _outline(document.lines)
-    neighbours: Iterable[tuple[_Line | None, _Line | None]] = zip(
-        chain([None], outline), chain(outline[1:], [None]), strict=False
-    )
     found = False
-    for line, (before, after) in zip(outline, neighbours, strict=True):
+    for before, line, after in zip([None, *outline], outline, [*outline[1:], None], strict=False):
         for mended in filter(None, (rule(document, line, before, after) for rule in _RULES)):
             message, document.lines[line.number - 1] = mended
             document.mistake(line.number, message)
@@ -578,7 +598,8 @@ def _mend_refused(document: Document, error: yaml.MarkedYAMLError) -> None:
     number = min(mark.line if mark else 0, len(document.lines) - 1) + 1
     line = _Line.of(number, document.lines[number - 1])
     column = _column_for(document, line) if re.search("mapping values|expected", words) else None
-    if number not in document.mistaken and not at_start and column is not None and column != line.indent:
+    if number not in document.moved and not at_start and column is not None and column != line.indent:
+        document.moved.add(number)
         document.mistake(number, _MISALIGNED)
         document.guess(number, " " * column + document.lines[number - 1].lstrip())
         return

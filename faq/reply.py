@@ -1,36 +1,41 @@
 """What the bot decides to say: the kinds of reply, and the one function that chooses among them."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from faq.cache import Cache
 from faq.matching import Encoder, Matcher, Ranking
-from faq.model import Content, Entry, Topic
+from faq.model import Caution, Content, Entry, Topic
+from faq.triage import Alarm, Triage
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The least score for an answer, and the least joint score of the entries offered (docs/matching.md, table 3)."""
+    """The least score for an answer, and the least joint score of what is offered (docs/matching.md, table 4)."""
 
     answer: float = 0.75
     clarify: float = 0.2
+    topic: float = 0.1
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What every reply shares: the ranking it was chosen from."""
+    """What every reply shares: the ranking it was chosen from, and the cautions that this person needs."""
 
     ranking: Ranking
+    cautions: tuple[Caution, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
 class Answer(Decided):
-    """The clinic's answer to the one entry that was surely meant."""
+    """The clinic's answer to the one entry that was surely meant, and what else was surely asked."""
 
     kind: ClassVar = "answer"
 
     entry: Entry
+    also: Entry | None = None
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,20 @@ class Clarify(Decided):
 
 @dataclass(frozen=True)
 class Fallback(Decided):
-    """The admission that no entry answers this."""
+    """The admission that no entry answers this, with the topic it belongs to where that is likely."""
 
     kind: ClassVar = "fallback"
+
+    topic: Topic | None = None
+
+
+@dataclass(frozen=True)
+class Urgent(Decided):
+    """The notice for an emergency, which stands alone."""
+
+    kind: ClassVar = "urgent"
+
+    alarm: Alarm
 
 
 @dataclass(frozen=True)
@@ -58,11 +74,14 @@ class Smalltalk(Decided):
     about: str
 
 
-Reply = Answer | Clarify | Fallback | Smalltalk
+Reply = Answer | Clarify | Fallback | Urgent | Smalltalk
 
 _OFFERED = 3
 # Whoever writes more than this wants to tell something.
 _SMALLTALK_WORDS = 12
+# Two questions in one message are common, more are not; each costs another look.
+_MOST_QUESTIONS = 3
+_QUESTION = re.compile(r"[^?\uff1f\u061f]*[?\uff1f\u061f]|[^?\uff1f\u061f]+$")
 
 
 class Faq:
@@ -81,6 +100,8 @@ class Faq:
         self.topics: Mapping[str, Topic] = {topic.id: topic for topic in content.answers.topics}
         self.entries: Mapping[str, Entry] = {entry.id: entry for entry in content.answers.entries}
         self._thresholds = thresholds
+        self._safety = content.safety
+        self._triage = Triage(content.safety, content.lexicon.language)
         self._matcher = Matcher(content.answers.entries, content.background, content.lexicon, encoder, cache)
 
     def entry(self, entry_id: str) -> Entry | None:
@@ -91,20 +112,72 @@ class Faq:
         """Return the topic's entries in the order of the file."""
         return tuple(entry for entry in self.entries.values() if entry.topic == topic.id)
 
-    def reply(self, utterance: str) -> Reply:
-        """Choose what to say to an utterance, which may be any text at all."""
+    def cautioning(self, entry: Entry) -> Entry | None:
+        """Return the entry that tells more about cautions, unless it is this one."""
+        return None if entry.id == self._safety.see else self.entries.get(self._safety.see or "")
+
+    def alarm(self, utterance: str) -> Alarm | None:
+        """Tell whether an utterance sounds like an emergency, and by which rule."""
+        return self._triage.alarm(utterance)
+
+    def reply(self, utterance: str, *, about: Entry | None = None, calm: bool = False) -> Reply:
+        """Choose what to say to an utterance, which may be any text at all.
+
+        `about` is the entry whose answer the utterance replies to, if any; `calm` tells that it is no emergency.
+        """
         ranking = self._matcher.rank(utterance)
+        if not calm and (alarm := self.alarm(utterance)):
+            return Urgent(ranking, alarm)
         if not ranking.analysis.words:
             return Smalltalk(ranking, "abilities")
         if ranking.smalltalk_score >= self._thresholds.answer and len(ranking.analysis.words) <= _SMALLTALK_WORDS:
             return Smalltalk(ranking, ranking.smalltalk)
-        return self._chosen(ranking)
+        chosen = self._of_several(utterance, ranking) or self._chosen(ranking)
+        if about and not isinstance(chosen, Answer):
+            chosen = self._following_up(utterance, about) or chosen
+        return replace(chosen, cautions=self._cautions(utterance, chosen))
 
-    def _chosen(self, ranking: Ranking) -> Reply:
+    def _chosen(self, ranking: Ranking) -> Answer | Clarify | Fallback:
         best = ranking.candidates[0]
         if best.score >= self._thresholds.answer:
             return Answer(ranking, best.entry)
         offered = ranking.candidates[:_OFFERED]
         if sum(candidate.score for candidate in offered) >= self._thresholds.clarify:
             return Clarify(ranking, tuple(candidate.entry for candidate in offered))
-        return Fallback(ranking)
+        return Fallback(ranking, self._likely_topic(ranking))
+
+    def _of_several(self, utterance: str, ranking: Ranking) -> Answer | None:
+        """Return the answer to the first of several questions that are each sure, with the next one beside it."""
+        sentences = [sentence for sentence in _QUESTION.findall(utterance) if sentence.strip()]
+        if len(sentences) < 2:
+            return None
+        chosen = (self._chosen(self._matcher.rank(sentence)) for sentence in sentences[:_MOST_QUESTIONS])
+        sure = list(dict.fromkeys(each.entry for each in chosen if isinstance(each, Answer)))
+        return Answer(ranking, sure[0], sure[1]) if len(sure) > 1 else None
+
+    def _following_up(self, utterance: str, about: Entry) -> Answer | Clarify | None:
+        """Understand "and for children?" with the question of the entry that it replies to."""
+        ranking = self._matcher.rank(f"{about.question} {utterance}")
+        others = tuple(candidate for candidate in ranking.candidates if candidate.entry != about)
+        if not others or others[0].score < self._thresholds.topic:
+            return None
+        return Clarify(ranking, (*(candidate.entry for candidate in others[: _OFFERED - 1]), about))
+
+    def _likely_topic(self, ranking: Ranking) -> Topic | None:
+        shares = dict.fromkeys(self.topics, 0.0)
+        for candidate in ranking.candidates:
+            shares[candidate.entry.topic] += candidate.score
+        likeliest = max(shares, key=shares.__getitem__)
+        return self.topics[likeliest] if shares[likeliest] >= self._thresholds.topic else None
+
+    def _cautions(self, utterance: str, chosen: Answer | Clarify | Fallback) -> tuple[Caution, ...]:
+        """Return the cautions that the utterance calls for: all where treatment is spoken of, else what comes first."""
+        match chosen:
+            case Answer(entry=entry):
+                shown: tuple[Entry, ...] = (entry,)
+            case Clarify(entries=entries):
+                shown = entries
+            case Fallback():
+                shown = ()
+        of_treatment = any(entry.id in self._safety.applies_to for entry in shown)
+        return tuple(each for each in self._triage.cautions(utterance) if of_treatment or each.before_answer)
