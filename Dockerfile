@@ -6,7 +6,7 @@ FROM ${BASE} AS build
 WORKDIR /src
 RUN python -m venv --without-pip /venv
 COPY requirements.lock ./
-RUN pip --python /venv install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock
+RUN pip --python /venv install --no-cache-dir --only-binary :all: --no-deps --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY bot bot
 COPY faq faq

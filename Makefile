@@ -26,7 +26,7 @@ run: .venv/made ## the bot on Telegram; needs TELEGRAM_BOT_TOKEN, see .env.examp
 	@.venv/bin/clinic-faq run $(ARGS)
 
 test: .venv/made ## the tests, with their coverage: at least 95 % of the branches of bot/ and faq/
-	.venv/bin/pytest --cov --cov-report=term-missing:skip-covered --cov-report=json:build/coverage.json
+	.venv/bin/pytest --numprocesses=auto --cov --cov-report=term-missing:skip-covered --cov-report=json:build/coverage.json
 	@.venv/bin/python -c 'import json, sys; \
 	branches = json.load(open("build/coverage.json"))["totals"]["percent_branches_covered"]; \
 	sys.exit(f"{branches:.1f} % of the branches are covered; 95 % is the least." if branches < 95 else 0)'
@@ -52,6 +52,6 @@ image: ## the Docker image clinic-faq-bot
 		"$(PYTHON) lacks its venv module, which on Debian and Ubuntu is a package: apt install python3-venv"; exit 1; }
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv </dev/null
-	@$(PIP) --only-binary :all: --require-hashes -r requirements-dev.lock </dev/null
+	@$(PIP) --only-binary :all: --no-deps --require-hashes -r requirements-dev.lock </dev/null
 	@$(PIP) --no-deps --no-build-isolation --editable . </dev/null
 	@echo "$(PYTHON) in $(CURDIR)" >.venv/made

@@ -7,3 +7,6 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # From 1.29 on, onnxruntime numbers the device and reports each start to Microsoft unless this stands before its import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# Without it python-telegram-bot warns, at each duration it reads, that their type will change to timedelta.
+os.environ.setdefault("PTB_TIMEDELTA", "1")

@@ -3,10 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -66,14 +65,9 @@ def ask(
 @cli.command()
 def check(as_json: AsJson = False, answers: Answers = None) -> None:
     """Find what is wrong in the FAQ, with file and line; the exit code is 1 if anything is."""
-    from bot.markdown import refusal
-    from faq.loading import ContentError, load
+    from bot.content import problems_of
 
-    problems: Sequence[Any] = ()
-    try:
-        load(_settings(answers).answers, refusal)
-    except ContentError as error:
-        problems = error.problems
+    problems = problems_of(_settings(answers).answers)
     if as_json:
         typer.echo(json.dumps([{"file": p.file, "line": p.line, "message": p.message} for p in problems], indent=2))
     else:

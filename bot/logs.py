@@ -2,8 +2,20 @@
 
 import json
 import logging
+import re
 import sys
 from typing import Literal
+
+# https://core.telegram.org/bots/api#authorizing-your-bot
+_TOKEN = re.compile(r"\d+:[\w-]{30,}")
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats a record for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's time, level, logger and message."""
+        return _without_token(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -16,7 +28,7 @@ class JsonFormatter(logging.Formatter):
                 "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
                 "level": record.levelname.lower(),
                 "logger": record.name,
-                "message": record.getMessage(),
+                "message": _without_token(record.getMessage()),
             }
         )
 
@@ -24,7 +36,7 @@ class JsonFormatter(logging.Formatter):
 def start_logging(log_format: Literal["plain", "json"]) -> None:
     """Send our own events to standard error, and silence libraries that would log words, addresses or the token."""
     handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    plain = PlainFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(JsonFormatter() if log_format == "json" else plain)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for ours in ("bot", "faq"):
@@ -32,3 +44,7 @@ def start_logging(log_format: Literal["plain", "json"]) -> None:
     # python-telegram-bot logs updates it can't parse, word for word; httpx logs addresses, which hold the token.
     for theirs in ("telegram", "httpx", "httpcore"):
         logging.getLogger(theirs).setLevel(logging.CRITICAL + 1)
+
+
+def _without_token(line: str) -> str:
+    return _TOKEN.sub("[token]", line)

@@ -13,21 +13,28 @@ from faq.reply import Faq
 log = logging.getLogger(__name__)
 
 # Editors save in several steps; this long after the last one the change is taken up. Two seconds are promised in all.
-_SETTLED_MS = 400
+_SETTLED_MS = 200
 
 
 async def follow_changes(answers: Path, load: Callable[[], Faq], exchange: Callable[[Faq], None]) -> None:
     """Load the FAQ anew whenever a YAML file beside it changes; while one is broken, the last good version stays."""
     folder = answers if answers.is_dir() else answers.parent
-    async for _ in awatch(folder, watch_filter=_is_yaml, debounce=_SETTLED_MS, recursive=False):
-        try:
-            exchange(await asyncio.to_thread(load))
-        except UserError as error:
-            log.error("the changed FAQ is not live, mend this first:\n%s", error)
-        except Exception as error:  # whatever it is, the next change may mend it
-            log.error("the changed FAQ is not live: %s", type(error).__name__)
-        else:
-            log.info("the changed FAQ is live")
+    try:
+        async for _ in awatch(folder, watch_filter=_is_yaml, step=_SETTLED_MS, recursive=False):
+            await _take_up(load, exchange)
+    except Exception as error:  # the system may have no watch left to give
+        log.error("changes of the FAQ are not noticed, restart the bot to take them up: %s", type(error).__name__)
+
+
+async def _take_up(load: Callable[[], Faq], exchange: Callable[[Faq], None]) -> None:
+    try:
+        exchange(await asyncio.to_thread(load))
+    except UserError as error:
+        log.error("the changed FAQ is not live, mend this first:\n%s", error)
+    except Exception as error:  # whatever it is, the next change may mend it
+        log.error("the changed FAQ is not live: %s", type(error).__name__)
+    else:
+        log.info("the changed FAQ is live")
 
 
 def _is_yaml(_change: object, path: str) -> bool:

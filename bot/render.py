@@ -88,7 +88,7 @@ class Renderer:
 
     def topic(self, topic: Topic) -> Outgoing:
         """Render the questions of one topic."""
-        heading = to_html(self._wording.topic).replace("{topic}", escape(topic.title, quote=False))
+        heading = _about(self._wording.topic, topic)
         back = _button(self._wording.buttons.topics, Pressed.BACK)
         return Outgoing(heading, _keyboard([*map(_entry_button, self._faq.entries_of(topic)), back]))
 
@@ -118,14 +118,16 @@ class Renderer:
         return "\n\n".join([*before, html, *after])
 
     def _fallback(self, utterance: str, topic: Topic | None, cautions: Sequence[Caution]) -> Outgoing:
-        html = self._with_cautions(to_html(self._wording.fallback), cautions)
+        parts = [self._with_cautions(to_html(self._wording.fallback), cautions)]
+        buttons: list[InlineKeyboardButton | None] = []
+        if contact := self._contact_button():
+            copied = CopyTextButton(_copied(utterance))
+            parts.append(to_html(self._wording.fallback_contact))
+            buttons += [InlineKeyboardButton(self._wording.buttons.copy_question, copy_text=copied), contact]
         if topic:
-            html += "\n\n" + to_html(self._wording.fallback_near).replace("{topic}", escape(topic.title, quote=False))
-        contact = self._contact_button()
-        copy = InlineKeyboardButton(self._wording.buttons.copy_question, copy_text=CopyTextButton(_copied(utterance)))
-        rows = [copy, contact] if contact else []
-        near = _button(topic.title, f"{Pressed.TOPIC_ANEW}:{topic.id}") if topic else None
-        return Outgoing(html, _keyboard([*rows, near, self._topics_button()]))
+            parts.append(_about(self._wording.fallback_near, topic))
+            buttons.append(_button(topic.title, f"{Pressed.TOPIC_ANEW}:{topic.id}"))
+        return Outgoing("\n\n".join(parts), _keyboard([*buttons, self._topics_button()]))
 
     def _review(self, entry: Entry) -> str | None:
         if entry.reviewed is None:
@@ -146,6 +148,10 @@ class Renderer:
         return (
             InlineKeyboardButton(self._wording.buttons.contact, clinic.contact) if clinic and clinic.contact else None
         )
+
+
+def _about(wording: str, topic: Topic) -> str:
+    return to_html(wording).replace("{topic}", escape(topic.title, quote=False))
 
 
 def _entry_button(entry: Entry) -> InlineKeyboardButton:

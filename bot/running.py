@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bot.app import build_application, build_bot
 from bot.config import Settings
@@ -24,9 +25,10 @@ _DEAF_AFTER_SECONDS = 90
 
 async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> None:
     """Answer on Telegram until SIGTERM or SIGINT; a saved change of the FAQ goes live meanwhile."""
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_exception_handler(_log_by_type)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
     handlers = Handlers(load())
     bot = build_bot(token, settings.telegram_api_url, sender=Sender())
     poller = Poller(build_application(bot, handlers), heard=heartbeat(token).touch)
@@ -37,6 +39,11 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     finally:
         following.cancel()
     log.info("stopped")
+
+
+def _log_by_type(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log by its type what nobody caught: asyncio would log it whole, perhaps with a person's words or the token."""
+    log.error("%s: %s", context["message"], type(context.get("exception")).__name__)
 
 
 def is_hearing(token: str) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
@@ -23,15 +22,15 @@ from bot.waiting import Waits
 
 log = logging.getLogger(__name__)
 
-# Without it python-telegram-bot warns at every 429 that the type of `retry_after` will change to this one.
-os.environ.setdefault("PTB_TIMEDELTA", "1")
-
 # A call that takes longer hangs; the next one may well get through.
 _ATTEMPT_SECONDS = 20.0
 # Ten minutes outlast a server's restart and most failures of a network; then the patient has long asked again.
 _PATIENCE_SECONDS = 600.0
-# What trying again can't change: malformed, blocked by the person, a group that moved, a token that is wrong.
-_FINAL = (BadRequest, Forbidden, ChatMigrated, InvalidToken)
+# What trying again can't change: malformed, blocked by the person, a group that moved.
+_FINAL = (BadRequest, Forbidden, ChatMigrated)
+# Whether the token is right is asked by this call. A token that is refused later may be Telegram's own trouble, or a
+# proxy's that answers 404 while its server starts: no reason to lose an answer.
+_GET_ME = "getMe"
 
 
 class Sender(BaseRateLimiter[None]):
@@ -72,7 +71,7 @@ class Sender(BaseRateLimiter[None]):
             except _FINAL:
                 raise
             except TelegramError as error:
-                if waited > self._patience:
+                if waited > self._patience or (isinstance(error, InvalidToken) and endpoint == _GET_ME):
                     raise
                 wait = seconds_to_wait(error) if isinstance(error, RetryAfter) else next(waits)
                 log.warning("%s failed, again in %.1f s: %s", endpoint, wait, type(error).__name__)

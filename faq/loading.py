@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -77,7 +78,20 @@ def _document(folder: Path, name: str, names: Collection[str] = ()) -> Document:
     """Read a file of the folder or, where the folder lacks it, the product's own."""
     if os.path.lexists(folder / name):
         return read(folder / name, name, names)
-    return read(OWN / name, f"{OWN.name}/{name}", names)
+    return _own_document(name, names)
+
+
+def _own_document(name: str, names: Iterable[str]) -> Document:
+    """Return a file of the product's own, which is read again only when it was saved: one is seldom edited."""
+    path = OWN / name
+    saved = path.stat().st_mtime_ns if path.exists() else 0
+    document = _read_once(path, f"{OWN.name}/{name}", frozenset(names), saved)
+    return replace(document, problems=[*document.problems])
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, label: str, names: frozenset[str], _saved: int) -> Document:
+    return read(path, label, names)
 
 
 def _own_wording(path: Path, written: Document) -> Document:
@@ -88,7 +102,7 @@ def _own_wording(path: Path, written: Document) -> Document:
         or _sentences(written).keys() >= set(_leaves(Wording))
     ):
         return Document("")
-    return read(OWN / "answers.yaml", f"{OWN.name}/answers.yaml", _names(Answers))
+    return _own_document("answers.yaml", _names(Answers))
 
 
 def _answers(written: Document, own: Document, refusal: Refusal) -> Answers | None:

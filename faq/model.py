@@ -63,6 +63,7 @@ class Wording(Record):
     topic: Text
     clarify: Text
     fallback: Text
+    fallback_contact: Text
     fallback_near: Text
     reviewed: Text
     reviewed_with_sources: Text

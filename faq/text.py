@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import chain
 
 import numpy as np
-import snowballstemmer
+import Stemmer
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
@@ -31,9 +31,13 @@ _WORD_LISTS = {
 }  # fmt: skip
 
 
+# Telegram's longest message; a few characters unfold into many (U+FDFA into 18), and nobody means those.
+_LONGEST = 4096
+
+
 def normalize(utterance: str) -> str:
     """Return the utterance in one form: Unicode's NFKC, lower case, nothing invisible, single spaces."""
-    text = unicodedata.normalize("NFKC", utterance).replace("\u2019", "'").casefold()
+    text = unicodedata.normalize("NFKC", utterance)[:_LONGEST].replace("\u2019", "'").casefold()
     return " ".join(text.translate(_INVISIBLE).split())
 
 
@@ -167,8 +171,8 @@ class Analyzer:
 
 def _stemmer(language: str) -> Callable[[str], str]:
     """Return Snowball's stemmer for the language, or one that changes nothing where there is none."""
-    if language in snowballstemmer.algorithms():
-        return snowballstemmer.stemmer(language).stemWord  # type: ignore[no-any-return]  # it has no annotations
+    if language in Stemmer.algorithms():
+        return Stemmer.Stemmer(language).stemWord  # type: ignore[no-any-return]  # it has no annotations
     return str
 
 

@@ -1,7 +1,9 @@
 """What many tests share: a small FAQ of a bicycle shop, the product's own FAQ, and conversations with both."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from bot.content import load_faq
 from bot.handlers import Handlers
 from bot.markdown import refusal
 from bot.offline import open_conversation
-from faq.loading import load
+from faq.loading import Refusal, load
 from faq.reply import Faq
 
 BICYCLES = """\
@@ -72,6 +74,19 @@ def bicycles(tmp_path_factory) -> Path:
 def faq(bicycles) -> Faq:
     """The small FAQ, matched by words alone."""
     return Faq(load(bicycles, refusal))
+
+
+@pytest.fixture
+def faq_of(tmp_path) -> Callable[..., Faq]:
+    """Make the FAQ of any answers.yaml, quickly: it knows of no danger, and hardly what it does not answer."""
+
+    def build(answers: str, check: Refusal = refusal, **options: Any) -> Faq:
+        (tmp_path / "answers.yaml").write_text(answers)
+        (tmp_path / "background.yaml").write_text("weather: [will it rain tomorrow]\n")
+        (tmp_path / "safety.yaml").write_text("notices: []\nreading: {ends: '.', commas: ','}\n")
+        return Faq(load(tmp_path, check), **options)
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from bot.markdown import LONGEST_ANSWER, UnshowableError, refusal, to_html
         ("    four spaces", "<pre>four spaces</pre>"),
         ("a\n\n---\n\nb", "a\n\n———\n\nb"),
         ("[the & page](https://a.org/?x=1&y=2)", '<a href="https://a.org/?x=1&amp;y=2">the &amp; page</a>'),
+        ("write to <me@a.org> or [me@a.org](mailto:me@a.org)", "write to me@a.org or me@a.org"),
         ("5 < 6 & <b>no tag</b>", "5 &lt; 6 &amp; &lt;b&gt;no tag&lt;/b&gt;"),
     ],
 )
@@ -35,9 +36,13 @@ def test_markdown_becomes_telegrams_html(markdown, html):
         ("![a needle](needle.png)", "can't show a picture"),
         ("[call](tel:123)", "goes nowhere"),
         ("[us](contact.html)", "goes nowhere"),
+        ("[us](mailto:me@a.org)", "Write the address itself: me@a.org"),
         ("x" * (LONGEST_ANSWER + 1), "Shorten it"),
         ("😀" * (LONGEST_ANSWER // 2 + 1), "Shorten it"),  # Telegram counts such a character twice
-        ("<!-- -->"[:0], "empty"),
+        ("", "empty"),
+        ("# ", "empty"),
+        ("[](https://a.org)", "empty"),
+        ("\u200b", "empty"),
     ],
 )
 def test_what_telegram_cannot_show_is_refused_with_a_reason(markdown, reason):

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from faq.evaluate import LABELS, Figures, LabelError, Labelled, auroc, evaluate, read_labelled, report
 from faq.matching import Candidate, Ranking
-from faq.model import Answers, Content, Entry, Lexicon, Record, SmalltalkPhrases, Topic, Wording
+from faq.model import (
+    Answers,
+    Content,
+    Entry,
+    Lexicon,
+    Reading,
+    Record,
+    Safety,
+    SmalltalkPhrases,
+    Topic,
+    Wording,
+)
 from faq.reply import Answer, Clarify, Decided, Fallback, Faq, Smalltalk, Thresholds
 from faq.text import Analysis
 
@@ -50,7 +61,9 @@ def faq():
         entries=tuple(ENTRIES.values()),
     )
     lexicon = Lexicon(language="english", smalltalk=SmalltalkPhrases(greeting=("hello",), thanks=("thank you",)))
-    return Faq(Content(answers=answers, lexicon=lexicon, background=BACKGROUND), thresholds=Thresholds(0.6, 0.3))
+    safety = Safety(notices=(), reading=Reading(ends=".?!", commas=","))
+    content = Content(answers=answers, lexicon=lexicon, safety=safety, background=BACKGROUND)
+    return Faq(content, thresholds=Thresholds(0.6, 0.3))
 
 
 @dataclass(frozen=True)

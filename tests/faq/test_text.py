@@ -13,7 +13,12 @@ LEXICON = Lexicon(
     synonyms=(("price", "cost", "fee"),),
     stopwords=("the", "a"),
 )
-PHRASINGS = ["how big are the needles", "is the treatment safe", "head ache and back pain", "what does acupuncture cost"]
+PHRASINGS = [
+    "how big are the needles",
+    "is the treatment safe",
+    "head ache and back pain",
+    "what does acupuncture cost",
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,7 @@ def analyzer():
         ("how\u200bbig", "howbig"),  # a zero-width space joins, as it shows nothing
         ("\u202ehow big\u202c", "how big"),  # right-to-left marks
         ("how\x00big\tnow", "how big now"),  # control characters part words
-        ("ｈｏｗ ｂｉｇ", "how big"),  # full-width letters
+        ("\uff48\uff4f\uff57 \uff42\uff49\uff47", "how big"),  # full-width letters
         ("what\u2019s", "what's"),
         ("", ""),
     ],

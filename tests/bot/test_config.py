@@ -1,0 +1,93 @@
+"""The settings: from the environment and .env, never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.config import PRODUCT_ANSWERS, Settings, read_settings
+from bot.errors import UserError
+
+TOKEN = "123456:never-to-be-seen"  # noqa: S105  # it opens nothing
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder to start in, with nothing set."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_nothing_need_be_set_to_talk_to_the_products_own_faq():
+    settings = read_settings()
+    assert settings.answers == PRODUCT_ANSWERS
+    assert (PRODUCT_ANSWERS / "answers.yaml").exists()
+    assert (settings.telegram_api_url, settings.log_format) == ("https://api.telegram.org", "plain")
+
+
+def test_settings_come_from_dotenv_and_the_environment_counts_for_more(folder, monkeypatch):
+    (folder / ".env").write_text("ANSWERS=from-dotenv\nLOG_FORMAT=json\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("ANSWERS", "from-the-environment")
+    assert (read_settings().answers, read_settings().log_format) == (Path("from-the-environment"), "json")
+
+
+def test_a_setting_that_is_left_empty_is_not_set(folder, monkeypatch):
+    (folder / ".env").write_text("TELEGRAM_BOT_TOKEN=\nLOG_FORMAT=\n")
+    monkeypatch.setenv("ANSWERS", "")
+    assert read_settings() == Settings()
+
+
+def test_dotenv_as_windows_saves_it_is_read_from_its_first_line_on(folder):
+    (folder / ".env").write_bytes(b"\xef\xbb\xbfLOG_FORMAT=json\r\nANSWERS=here\r\n")
+    assert (read_settings().log_format, read_settings().answers) == ("json", Path("here"))
+
+
+def test_a_dotenv_that_is_no_text_is_told_in_a_sentence(folder):
+    (folder / ".env").write_bytes("ANSWERS=café".encode("latin-1"))
+    with pytest.raises(UserError, match=r"\.env is not UTF-8"):
+        read_settings()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8081", "https://bots.example/api", "https://api.telegram.org/"])
+def test_another_bot_api_server_may_be_named(url, monkeypatch):
+    monkeypatch.setenv("TELEGRAM_API_URL", url)
+    assert read_settings().telegram_api_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELEGRAM_API_URL", "secret.example"),
+        ("TELEGRAM_API_URL", "ftp://secret.example"),
+        ("TELEGRAM_API_URL", "https://"),
+        ("TELEGRAM_API_URL", "https://secret.example/a b"),
+        ("LOG_FORMAT", "secret"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_without_its_value(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError) as told:
+        read_settings()
+    assert str(told.value).startswith(f"{name}: ")
+    assert value not in str(told.value)
+
+
+def test_all_settings_that_cannot_be_used_are_named_at_once(monkeypatch):
+    monkeypatch.setenv("TELEGRAM_API_URL", "nowhere")
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+    with pytest.raises(UserError, match=r"^LOG_FORMAT, TELEGRAM_API_URL: "):
+        read_settings()
+
+
+def test_the_token_is_hidden_wherever_the_settings_are_shown(monkeypatch):
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    settings = read_settings()
+    assert settings.token() == TOKEN
+    for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+        assert TOKEN not in shown
+
+
+def test_without_a_token_one_is_told_where_to_get_it():
+    with pytest.raises(UserError, match=r"TELEGRAM_BOT_TOKEN is not set.*@BotFather"):
+        read_settings().token()

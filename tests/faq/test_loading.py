@@ -1,0 +1,367 @@
+"""What an FAQ must hold to go live, what may be left out, and what staff are told."""
+
+import os
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faq import loading
+from faq.loading import ContentError, Problem, load
+from faq.model import Entry
+from tests.faq.test_reading import FAQ, LINES, in_bounded_time, line_of, told, with_line
+
+ONE_TEXT = "Write one text; in quotes if it begins with a bracket."
+SMALLEST = """\
+entries:
+  - id: does-it-hurt
+    topic: the-needles
+    question: Does it hurt?
+    answer: Hardly.
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An FAQ folder with all its files."""
+    (tmp_path / "answers.yaml").write_text(FAQ)
+    (tmp_path / "lexicon.yaml").write_text("language: english\nabbreviations: {u: you}\n")
+    (tmp_path / "background.yaml").write_text("chat:\n  - nice weather\nsport:\n  - who won\n")
+    (tmp_path / "safety.yaml").write_text(
+        "notices: [{id: fire, text: 'Run, and call {emergency}.'}]\nreading: {ends: '.', commas: ','}\n"
+    )
+    return tmp_path
+
+
+def problems(path: Path, **refusal) -> list[str]:
+    with pytest.raises(ContentError) as caught:
+        load(path, **refusal)
+    return list(map(str, caught.value.problems))
+
+
+def test_the_products_own_faq_loads():
+    content = load(loading.OWN)
+    assert len(content.answers.entries) >= 36
+    assert content.background
+
+
+def test_a_folder_loads_with_all_that_its_files_hold(folder):
+    content = load(folder)
+    first, second = content.answers.entries
+    assert first.answer == "Most people feel **very little**.\n\n- Tell us: we stop at once."
+    assert (first.sources, first.reviewed, first.handoff) == (("article",), date(2026, 11, 24), False)
+    assert (second.related, second.handoff) == (("does-it-hurt",), True)
+    assert content.lexicon.abbreviations == {"u": "you"}
+    assert content.background == ("nice weather", "who won")
+
+
+def test_the_answers_may_be_named_directly_whatever_their_file_is_called(folder):
+    path = (folder / "answers.yaml").rename(folder / "my answers.yml")
+    assert load(path).background == ("nice weather", "who won")
+    path.write_text(FAQ.replace("topic: visit", "topic: vist"))
+    assert problems(path)[0].startswith(f"my answers.yml:{line_of('topic: visit')}: There is no `vist`")
+
+
+def test_four_lines_and_nothing_else_make_an_faq(tmp_path):
+    (tmp_path / "answers.yaml").write_text(SMALLEST)
+    content, own = load(tmp_path), load(loading.OWN)
+    assert [(topic.id, topic.title) for topic in content.answers.topics] == [("the-needles", "The needles")]
+    assert content.answers.clinic is None
+    assert content.answers.wording.clarify == own.answers.wording.clarify
+    assert "**the clinic**" in content.answers.wording.start
+    assert (content.lexicon, content.background) == (own.lexicon, own.background)
+
+
+def test_derived_topics_stand_in_the_order_of_the_entries(tmp_path):
+    more = SMALLEST.split("\n", 1)[1]
+    (tmp_path / "answers.yaml").write_text(
+        SMALLEST
+        + more.replace("does-it-hurt", "b").replace("the-needles", "a-visit").replace("Does it", "Will it")
+        + more.replace("does-it-hurt", "c").replace("Does it", "Can it")
+    )
+    assert [topic.title for topic in load(tmp_path).answers.topics] == ["The needles", "A visit"]
+
+
+def test_a_sentence_that_is_not_written_falls_back_to_the_products_own(folder):
+    lacking = ("clarify:", "topics: All", "smalltalk:")
+    (folder / "answers.yaml").write_text("\n".join(line for line in LINES if not line.strip().startswith(lacking)))
+    wording, own = load(folder).answers.wording, load(loading.OWN).answers.wording
+    assert wording.clarify == own.clarify
+    assert wording.buttons.topics == own.buttons.topics
+    assert wording.smalltalk.thanks == own.smalltalk.thanks
+    assert (wording.fallback, wording.buttons.contact) == ("I do not know that.", "Write to the clinic")
+
+
+def test_the_wording_is_filled_with_the_clinics_name_and_numbers_once(folder):
+    sentence = 'start: "{clinic} {contact} {emergency} {crisis} {poison} {}"'
+    text = with_line("start:", sentence).replace("Riverside Clinic", '"{crisis} Clinic"').replace("{}", "{ x")
+    (folder / "answers.yaml").write_text(text)
+    wording = load(folder).answers.wording
+    assert wording.start == "{crisis} Clinic https://example.com/contact 911 988 1-800-222-1222 { x"
+    assert wording.reviewed_with_sources == "Reviewed on {date}. Sources: {sources}."
+    assert wording.topic == "**{topic}**: which question?"
+
+
+def test_a_sentence_of_which_nothing_would_be_left_is_told(folder):
+    text = with_line("contact: Write to {", 'contact: "{contact}"')
+    text = text.replace("  contact: https://example.com/contact\n", "")
+    assert "Nothing is left of it" in told(text)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("start", "replacement", "message"),
+    [
+        ("question:", "question: no", 'YAML reads `no` as true/false. Put it in quotes: "no"'),
+        ("- is it", "- On", 'YAML reads `On` as true/false. Put it in quotes: "On"'),
+        ("- is it", "- 12:30", 'YAML reads `12:30` as a time. Put it in quotes: "12:30"'),
+        ("- is it", "- 911", 'YAML reads `911` as a number. Put it in quotes: "911"'),
+        ("question:", "question: 1.5", 'YAML reads `1.5` as a number. Put it in quotes: "1.5"'),
+        ("question:", "question: null", 'YAML reads `null` as nothing. Put it in quotes: "null"'),
+        ("question:", "question: 2026-11-24", 'YAML reads `2026-11-24` as a date. Put it in quotes: "2026-11-24"'),
+        ("question:", "question: 2026-11-24 10:00:00", "as a date"),
+        ("- id: needles", "- id: 12", "YAML reads `12` as a number"),
+        ("question:", "question:", "`question` is empty"),
+        ("question:", "question: #1?", "`question` is empty. Write what belongs there (in quotes if it begins with #)"),
+        ("question:", "question: ''", "`question` is empty"),
+        ("- is it", "-", "A line of `phrasings` is empty"),
+        ("- is it", '- "  "', "A line of `phrasings` is empty"),
+        ("reviewed: 2", "reviewed:", "`reviewed` is empty"),
+        ("phrasings:", "phrasing:", "`phrasing`: did you mean `phrasings`?"),
+        ("topic: n", "topc: needles", "`topc`: did you mean `topic`?"),
+        ("sources:", "sorces:", "`sorces`: did you mean `sources`?"),
+        ("handoff:", "colour: red", "`colour` is not known here. Known here: `id`, `topic`, `question`"),
+        ("title: Your", "titel: Your visit", "`titel`: did you mean `title`?"),
+        ("- id: does", "- handoff: no", "The entry that begins here has no `id`"),
+        ("topic: n", "topic: needle", "There is no `needle` under `topics:`. Did you mean `needles`?"),
+        ("topic: n", "topic: price", "There is no `price` under `topics:`. Write it under `topics:` first."),
+        ("sources: [", "sources: [artcle]", "There is no `artcle` under `sources:`. Did you mean `article`?"),
+        ("related: [", "related: [how-lon]", "There is no `how-lon` under `entries:`. Did you mean `how-long`?"),
+        ("related: [", "related: [does-it-hurt]", "The entry `does-it-hurt` is related to itself"),
+        (
+            "related: [",
+            "related: [How long]",
+            "an id is lower-case words (a-z, 0-9) joined by hyphens. Write: how-long",
+        ),
+        ("- id: does", "- id: Does it_hurt?", "Write: does-it-hurt"),
+        ("- id: needles", "- id: ¿¡", "Write: does-it-hurt"),
+        ("- id: how", f"- id: {'how-' * 10}long", "This id has 44 characters, and links have room for 40"),
+        ("- id: visit", "- id: needles", f"The id `needles` is taken, at line {line_of('- id: needles')}"),
+        ("- duration", "- IS it   painful", f"asks `how-long` here and `does-it-hurt` at line {line_of('- is it')}"),
+        (
+            "- duration",
+            "- Does it hurt?",
+            f"asks `how-long` here and `does-it-hurt` at line {line_of('question: Does')}",
+        ),
+        ("question: Does", "question: [a, b]", "`question` is one text, but a list stands here"),
+        (
+            "question: Does",
+            "question:\n      a: b\n      c: d",
+            "`question` is one text, but several names with colons",
+        ),
+        (
+            "sources: [",
+            "sources: article",
+            "Write it as a list, each text on a line of its own after a dash: - article",
+        ),
+        ("sources: [", "sources: {article: a}", "`sources` is a list. Write it as a list"),
+        ("reviewed: 2", "reviewed: yesterday", "`reviewed` is a day of the calendar"),
+        ("reviewed: 2", "reviewed: 2026-02-30", "Write it like this: 2026-11-24"),
+        ("reviewed: 2", "reviewed: 24", "`reviewed` is a day of the calendar"),
+        ("handoff:", "handoff: maybe", "`handoff` is either yes or no, without quotes"),
+        ("contact: http", "contact: call us", "`call us` is no web address"),
+        ("address:", "address: example.com", "`example.com` is no web address"),
+        ("reviewed: 2", "<<: {reviewed: 2026-11-24}", "A name stands before a colon, not <<"),
+        ("reviewed: 2", "? [a, b]\n    : c", "A name stands before a colon, not a list or nothing"),
+        ("reviewed: 2", "~: c", "A name stands before a colon"),
+        ("reviewed: 2", "topic: needles", f"`topic` stands here again, first at line {line_of('topic: n')}. Keep one"),
+        ("- id: how", "    id: how-long", "If something new begins here, put a dash before it: - id: …"),
+        ("start:", "start: Hi from {clinc}", "`{clinc}` is filled by nothing. What can be filled here: {clinic}, {"),
+        ("start:", "start: Hi on {date}", "`{date}` is filled by nothing"),
+        ("reviewed: Rev", 'reviewed: "{date} {source}"', "`{source}` is filled by nothing"),
+    ],
+)
+def test_what_is_wrong_in_one_line_is_told_with_that_line_and_no_other(start, replacement, message):
+    [(line, told_message)] = told(with_line(start, replacement))
+    assert line == line_of(start)
+    assert message in told_message
+
+
+@pytest.mark.parametrize(
+    ("start", "owner", "message"),
+    [
+        ("question:", "- id: does", "The entry `does-it-hurt` has no `question`. Add a line to it: question: …"),
+        ("title: Your", "- id: visit", "The topic `visit` has no `title`. Add a line to it: title: …"),
+        ("title: The art", "article:", "`article` has no `title`. Add a line to it: title: …"),
+        ("name:", "clinic:", "`clinic` has no `name`. Add a line to it: name: …"),
+    ],
+)
+def test_what_is_missing_is_told_where_it_should_stand(start, owner, message):
+    assert told("\n".join(line for line in LINES if line != LINES[line_of(start) - 1])) == [(line_of(owner), message)]
+
+
+def test_a_text_on_the_line_below_its_name_is_told_on_its_own_line():
+    assert told(with_line("question:", "question:\n      1.5"))[0][0] == line_of("question:") + 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ("hello", "This file should consist of names with colons"),
+        ("- a\n- b", "This file should consist of names with colons"),
+        ("clinic: {name: Riverside}", "This file has no `entries:`. Add it, beginning at the left edge."),
+        ("entries: []", "There is no entry yet"),
+        (SMALLEST + "clinic: Riverside", "`clinic` needs lines such as `name: …`, indented by spaces."),
+        (SMALLEST + "sources: article", "`sources` needs lines such as `name: text`"),
+        (SMALLEST + "topics: the-needles", "`topics` is a list"),
+        (SMALLEST + "wording: {buttons: none}", "`buttons` needs lines such as `contact: …`, `topics: …`"),
+        (SMALLEST + "wording: hello", "`wording` needs lines such as `start: …`"),
+        (SMALLEST + "  - another", "A line of `entries` needs lines such as `id: …`, `topic: …`"),
+        (SMALLEST + "    sources: [article]", "There is no `article` under `sources:`."),
+    ],
+)
+def test_a_part_of_the_wrong_shape_is_told_in_one_sentence(answers, message):
+    [(_, told_message)] = told(answers)
+    assert message in told_message
+
+
+def test_the_other_files_are_checked_in_the_same_way():
+    assert told(FAQ, lexicon="language: english\nabbreviations:\n  u: on\n  y: why\nsynonims: []") == [
+        (3, 'YAML reads `on` as true/false. Put it in quotes: "on"'),
+        (5, "`synonims`: did you mean `synonyms`?"),
+    ]
+    assert told(FAQ, background="chat:\n  - 1\n  - [a]\nsport: who won") == [
+        (2, 'YAML reads `1` as a number. Put it in quotes: "1"'),
+        (3, f"A line of `chat` is one text, but a list stands here. {ONE_TEXT}"),
+        (4, "`sport` is a list. Write it as a list, each text on a line of its own after a dash: - who won"),
+    ]
+    assert told(FAQ, background="'': [hello]")[0][0] == 1
+
+
+def test_an_entry_that_could_not_be_read_whole_is_not_told_to_lack_anything():
+    text = FAQ.replace("question: How long", "qestion How long")
+    assert [line for line, _ in told(text)] == [line_of("question: How")]
+
+
+def test_a_reference_to_what_could_not_be_read_is_no_problem():
+    text = FAQ.replace("  - id: visit", "  - id: Visit us").replace("topic: needles", "topic: needels")
+    assert [line for line, _ in told(text)] == [line_of("- id: visit"), line_of("topic: n")]
+
+
+def test_a_number_as_a_name_is_told():
+    text = with_line("address:", "988: {title: Lifeline}").replace("    988", "  988")
+    assert told(text) == [(line_of("address:"), 'YAML reads `988` as a number. Put it in quotes: "988"')]
+
+
+def test_among_thousands_of_names_nobody_looks_for_the_nearest():
+    many = "".join(f"  - {{id: a{n}, topic: b, question: c{n}, answer: d}}\n" for n in range(3000))
+    assert told(f"entries:\n{many}  - {{id: x, topic: b, question: e, answer: d, related: [a3000]}}") == [
+        (3002, "There is no `a3000` under `entries:`. Write it under `entries:` first.")
+    ]
+
+
+def test_every_answer_and_every_sentence_is_shown_to_the_refusal_as_it_will_be_sent(folder):
+    shown = []
+    load(folder, shown.append)
+    assert "Most people feel **very little**.\n\n- Tell us: we stop at once." in shown
+    assert {"Hello from Riverside Clinic.", "Write to https://example.com/contact.", "All topics"} <= set(shown)
+    assert "Run, and call 911." in shown
+    assert len(shown) == 2 + 15 + 5 + 4 + 1
+
+
+def test_a_refused_text_is_a_problem_at_its_line(folder):
+    found = problems(folder, refusal=lambda text: "Too long." if text.startswith(("About", "Hello from")) else None)
+    assert found == [
+        f"answers.yaml:{line_of('start:')}: This sentence cannot be shown. Too long.",
+        f"answers.yaml:{line_of('answer: Ab')}: This answer cannot be shown. Too long.",
+    ]
+
+
+def test_a_broken_clinic_is_no_reason_to_refuse_the_sentences_that_name_it(folder):
+    (folder / "answers.yaml").write_text(with_line("contact: http", "contact: none"))
+    assert len(problems(folder, refusal=lambda text: None if "no address" in text or text else "Empty.")) == 1
+
+
+def test_the_problems_of_all_files_come_at_once_sorted_and_each_with_its_place(folder):
+    (folder / "answers.yaml").write_text(FAQ.replace("topic: visit", "topic: vist").replace("- duration", "- no"))
+    (folder / "lexicon.yaml").write_text("language english")
+    (folder / "background.yaml").write_text("chat:\n\t- hello")
+    assert [problem.split(": ")[0] for problem in problems(folder)] == [
+        f"answers.yaml:{line_of('topic: visit')}",
+        f"answers.yaml:{line_of('- duration')}",
+        "background.yaml:2",
+        "lexicon.yaml:1",
+    ]
+
+
+def test_a_problem_in_the_products_own_files_is_told_under_their_own_name(folder, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "answers.yaml").write_text(with_line("clarify:", "clarify: Is it {x}?"))
+    (own / "lexicon.yaml").write_text("language: [english]")
+    monkeypatch.setattr(loading, "OWN", own)
+    (folder / "lexicon.yaml").unlink()
+    (folder / "answers.yaml").write_text(SMALLEST)
+    assert [problem.split(": ")[0] for problem in problems(folder)] == [
+        f"own/answers.yaml:{line_of('clarify:')}",
+        "own/lexicon.yaml:1",
+    ]
+    (own / "answers.yaml").write_text("\n".join(line for line in LINES if "clarify:" not in line))
+    assert problems(own)[0].startswith(f"answers.yaml:{line_of('wording:')}: `wording` has no `clarify`.")
+
+
+def test_files_that_cannot_be_read_are_told_and_never_a_traceback(folder, tmp_path):
+    assert problems(tmp_path / "nowhere") == [f"nowhere:1: There is no file or folder {tmp_path}/nowhere."]
+    assert problems(tmp_path / "nowhere" / "a.yaml")[0].startswith("a.yaml:1: There is no file or folder")
+    assert "cannot be read: File name too long" in problems(tmp_path / ("x" * 300))[0]
+    assert "cannot be read: embedded null byte" in problems(tmp_path / "a\0b")[0]
+    (folder / "answers.yaml").unlink()
+    assert problems(folder) == [f"answers.yaml:1: There is no file or folder {folder}/answers.yaml."]
+    (folder / "answers.yaml").mkdir()
+    (folder / "lexicon.yaml").unlink()
+    os.mkfifo(folder / "lexicon.yaml")
+    assert problems(folder) == [
+        f"answers.yaml:1: {folder}/answers.yaml is not a file. Put a text file in its place.",
+        f"lexicon.yaml:1: {folder}/lexicon.yaml is not a file. Put a text file in its place.",
+    ]
+
+
+def test_a_problem_reads_as_file_line_and_what_to_do():
+    assert str(Problem("answers.yaml", 12, "Write it.")) == "answers.yaml:12: Write it."
+    error = ContentError([Problem("b", 1, "x"), Problem("a", 10, "y"), Problem("a", 9, "z")])
+    assert str(error) == "a:9: z\na:10: y\nb:1: x"
+
+
+# A program may write the line breaks of other scripts as they are; YAML folds them, so they are refused unless escaped.
+_text = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029")).filter(
+    lambda text: any(map(str.isalnum, text))
+)
+_entry = st.fixed_dictionaries(
+    {"topic": st.sampled_from(["needles", "visit"]), "question": _text, "answer": _text},
+    optional={
+        "phrasings": st.lists(_text),
+        "sources": st.lists(st.just("article")),
+        "reviewed": st.dates(),
+        "handoff": st.booleans(),
+    },
+)
+
+
+@in_bounded_time
+@given(st.lists(_entry, min_size=1), st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([80, 200]))
+def test_whatever_a_program_writes_comes_back_as_it_was(entries, as_unicode, flow, width):
+    for number, entry in enumerate(entries):
+        entry["id"] = f"entry-{number}"
+        for name in {"phrasings"} & entry.keys():
+            entry[name] = [f"{number} {text}" for text in entry[name]]
+        entry["question"] = f"{number}: {entry['question']}"
+    faq = {**yaml.safe_load(FAQ), "entries": entries}
+    text = yaml.safe_dump(faq, allow_unicode=as_unicode, default_flow_style=flow, width=width)
+    with TemporaryDirectory() as name:
+        (Path(name) / "answers.yaml").write_text(text, newline="")
+        (Path(name) / "lexicon.yaml").write_text("language: english")
+        (Path(name) / "background.yaml").write_text("{}")
+        assert load(Path(name)).answers.entries == tuple(map(Entry.model_validate, entries))
