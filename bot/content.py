@@ -10,9 +10,9 @@ from pathlib import Path
 from bot.markdown import refusal
 from faq.cache import Cache
 from faq.embedding import EncoderError, MiniLm
-from faq.loading import ContentError, Problem, load
+from faq.loading import ContentError, Problem, lines_of_texts, load
 from faq.reply import Faq
-from faq.triage import SafetyError, check
+from faq.triage import SafetyError
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,11 @@ def load_faq(answers: Path) -> Faq:
 def problems_of(answers: Path) -> tuple[Problem, ...]:
     """Return what keeps the FAQ of a folder or file from going live, and what in its rules turns out wrong."""
     try:
-        content = load(answers, refusal)
+        faq = load_faq(answers)
     except ContentError as error:
         return error.problems
-    return tuple(Problem("safety.yaml", 1, wrong) for wrong in check(content.safety, content.lexicon.language))
+    lines = lines_of_texts(answers, "safety.yaml")
+    return tuple(Problem("safety.yaml", lines.get(text, 1), sentence) for text, sentence in faq.triage.wrong())
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -92,6 +93,22 @@ def _own_document(name: str, names: Iterable[str]) -> Document:
 @lru_cache(maxsize=8)
 def _read_once(path: Path, label: str, names: frozenset[str], _saved: int) -> Document:
     return read(path, label, names)
+
+
+def lines_of_texts(path: Path, name: str) -> dict[str, int]:
+    """Return the line of each text in one of an FAQ's files; where one stands twice, the last."""
+    folder = path if os.path.isdir(path) else path.parent
+    return dict(_lines_within(_document(folder, name).root))
+
+
+def _lines_within(node: Node | None) -> Iterator[tuple[str, int]]:
+    match node:
+        case Text():
+            yield node.value.strip(), node.line
+        case Items():
+            yield from chain.from_iterable(map(_lines_within, node.nodes))
+        case Fields():
+            yield from chain.from_iterable(_lines_within(value) for _, value in node.pairs)
 
 
 def _own_wording(path: Path, written: Document) -> Document:

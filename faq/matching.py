@@ -1,29 +1,22 @@
 """Ranking an FAQ's entries for an utterance, each with the calibrated probability that it is the right one."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain, pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from faq.arrays import Floats, Positions
 from faq.cache import Cache
 from faq.calibration import Calibration, Evidence
+from faq.likeness import Encoder, kernel
 from faq.model import Entry, Lexicon
 from faq.text import Analysis, Analyzer
-from faq.tfidf import TfidfIndex
 
-# How much terms weigh beside meaning, or beside characters where there is no encoder, and the penalty of the ridge
-# regression: docs/matching.md, table 2.
-_TERMS_TO_MEANING, _TERMS_TO_CHARACTERS = 0.75, 1.0
+# The penalty of the ridge regression: docs/matching.md, table 2.
 _PENALTY = 0.3
-_RUNS_OF_CHARACTERS = (2, 3, 4, 5)
-_REMEMBERED_WORDS = 20_000
 
 # More are never shown to anybody.
 _CANDIDATES = 10
@@ -36,22 +29,10 @@ _SHARE_OF_NONE = 0.25
 _FEWEST_TEXTS = 4
 # With fewer texts to hold out, the weights found for the product's own FAQ do better than fitted ones.
 _FEWEST_EXAMPLES = 100
+_UNFITTED = Calibration(np.array([16.3, 15.4]), np.array([7.5, 14.3, 0.3]))
+_UNFITTED_BY_WORDS = Calibration(np.array([17.5, 5.9]), np.array([7.2, 3.6, 1.2]))
 # Fitting takes an array of examples x entries x features: this many examples x entries keep it under 50 MB.
 _MOST_CHANCES = 1_000_000
-
-
-class Encoder(Protocol):
-    """Turns texts into vectors of length one that lie near each other when the texts mean the same."""
-
-    @property
-    def name(self) -> str:
-        """What tells this encoder's vectors from another's."""
-
-    def encode(self, text: str) -> Floats:
-        """Return the vector of an utterance, of which nothing may be kept."""
-
-    def encode_all(self, texts: Sequence[str]) -> Floats:
-        """Return the vectors of the FAQ's own texts, which may be kept, as the rows of one array."""
 
 
 @dataclass(frozen=True)
@@ -73,28 +54,6 @@ class Ranking:
     smalltalk_score: float = 0.0
 
 
-@dataclass(frozen=True)
-class Likeness:
-    """How like something is to each text: in all respects, and in the one that best tells how near they are."""
-
-    overall: Floats
-    near: Floats
-
-
-class Kernel(Protocol):
-    """Tells how like an utterance is to each text, and how like the texts are to each other."""
-
-    @property
-    def unfitted(self) -> Calibration:
-        """The weights for an FAQ that is too small to fit its own; they were found on the product's."""
-
-    def likeness(self, analysis: Analysis) -> Likeness:
-        """Return the utterance's likeness to the texts."""
-
-    def among_texts(self) -> Likeness:
-        """Return the texts' likeness to each other, a row a text; the caller may overwrite the arrays."""
-
-
 class Matcher:
     """Ranks by kernel ridge regression over all phrasings and by the nearest of them (docs/matching.md)."""
 
@@ -105,13 +64,14 @@ class Matcher:
         lexicon: Lexicon,
         encoder: Encoder | None = None,
         cache: Cache | None = None,
+        analyzer: Analyzer | None = None,
     ) -> None:
         smalltalk = {kind: phrases for kind, phrases in lexicon.smalltalk if phrases}
         phrasings = [*((entry.question, *entry.phrasings) for entry in entries), *smalltalk.values()]
         asked = [text for texts in phrasings for text in texts]
         # Even without a background, "none of them" needs a text: an empty one is like nothing else.
         unanswered = background or ("",)
-        self.analyzer = Analyzer(lexicon, asked)
+        self.analyzer = analyzer or Analyzer(lexicon, asked)
         self._entries = entries
         self._smalltalk = list(smalltalk)
         self._none = len(phrasings)
@@ -119,7 +79,8 @@ class Matcher:
         self._texts = [*asked, *unanswered]
         self._groups = _Groups([*map(len, phrasings), len(unanswered)])
         analyses = [self.analyzer.analyze(text) for text in self._texts]
-        self._kernel: Kernel = Meaning(encoder, analyses, len(asked)) if encoder else Spelling(analyses)
+        self._kernel = kernel(analyses, encoder, len(asked))
+        self._unfitted = _UNFITTED if encoder else _UNFITTED_BY_WORDS
         self._coefficients, self._calibration = self._learned(analyses, cache)
 
     def rank(self, utterance: str) -> Ranking:
@@ -177,59 +138,11 @@ class Matcher:
         right = owners[examples]
         none = right == self._none
         if min(none.sum(), (right < len(self._entries)).sum()) < _FEWEST_EXAMPLES:
-            return self._kernel.unfitted
+            return self._unfitted
         importance = np.where(none, _SHARE_OF_NONE / none.sum(), (1 - _SHARE_OF_NONE) / (~none).sum())
         held_out = Evidence(evidence.entries[examples], evidence.none[examples])
         fitted = Calibration.fit(held_out, right, importance)
         return Calibration(_SURER * fitted.entry_weights, _SURER * fitted.none_weights - [0, 0, _LESS_NONE])
-
-
-class Spelling:
-    """Likeness by terms and by runs of characters, which see through inflection and what is misspelt beyond mending."""
-
-    unfitted = Calibration(np.array([17.5, 5.9]), np.array([7.2, 3.6, 1.2]))
-
-    def __init__(self, analyses: Sequence[Analysis]) -> None:
-        self._terms = TfidfIndex([_terms(analysis) for analysis in analyses])
-        self._characters = TfidfIndex([_characters(analysis) for analysis in analyses])
-
-    def likeness(self, analysis: Analysis) -> Likeness:
-        """Return the utterance's likeness to the texts."""
-        terms = self._terms.similarities(_terms(analysis))
-        return self._mixed(terms, self._characters.similarities(_characters(analysis)))
-
-    def among_texts(self) -> Likeness:
-        """Return the texts' likeness to each other."""
-        return self._mixed(self._terms.between_documents(), self._characters.between_documents())
-
-    def _mixed(self, terms: Floats, characters: Floats) -> Likeness:
-        mixed = (_TERMS_TO_CHARACTERS * terms + characters) / (1 + _TERMS_TO_CHARACTERS)
-        return Likeness(mixed, mixed.copy())
-
-
-class Meaning:
-    """Likeness by terms and by vectors: taken as they are for nearness, and less their average for what sets apart."""
-
-    unfitted = Calibration(np.array([16.3, 15.4]), np.array([7.5, 14.3, 0.3]))
-
-    def __init__(self, encoder: Encoder, analyses: Sequence[Analysis], asked: int) -> None:
-        self._encoder = encoder
-        self._terms = TfidfIndex([_terms(analysis) for analysis in analyses])
-        self._vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
-        self._average = self._vectors[:asked].mean(axis=0)
-        self._contrasts = _unit(self._vectors - self._average)
-
-    def likeness(self, analysis: Analysis) -> Likeness:
-        """Return the utterance's likeness to the texts."""
-        return self._mixed(self._terms.similarities(_terms(analysis)), self._encoder.encode(" ".join(analysis.words)))
-
-    def among_texts(self) -> Likeness:
-        """Return the texts' likeness to each other."""
-        return self._mixed(self._terms.between_documents(), self._vectors)
-
-    def _mixed(self, terms: Floats, vectors: Floats) -> Likeness:
-        contrast = _unit(vectors - self._average) @ self._contrasts.T
-        return Likeness((_TERMS_TO_MEANING * terms + contrast) / (1 + _TERMS_TO_MEANING), vectors @ self._vectors.T)
 
 
 class _Groups:
@@ -259,26 +172,3 @@ def _evidence(ridge: Floats, nearness: Floats) -> Evidence:
     both = np.stack([ridge, nearness], axis=-1)
     none = both[..., -1, :]
     return Evidence(both[..., :-1, :], np.concatenate([none, np.ones_like(none[..., :1])], axis=-1))
-
-
-def _unit(vectors: Floats) -> Floats:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Floats = vectors / np.maximum(length, np.finfo(np.float32).tiny)
-    return unit
-
-
-def _terms(analysis: Analysis) -> Iterator[str]:
-    """Yield the terms, and each pair of neighbours, the ends of the text included."""
-    yield from analysis.terms
-    yield from map(" ".join, pairwise(("", *analysis.terms, "")))
-
-
-def _characters(analysis: Analysis) -> Iterator[str]:
-    """Yield the runs of characters within each word, its ends marked by spaces."""
-    return chain.from_iterable(map(_runs, analysis.words))
-
-
-@lru_cache(_REMEMBERED_WORDS)
-def _runs(word: str) -> tuple[str, ...]:
-    padded = f" {word} "
-    return tuple(padded[i : i + length] for length in _RUNS_OF_CHARACTERS for i in range(len(padded) - length + 1))

@@ -1,7 +1,7 @@
 """The records of the FAQ as its YAML files hold them: frozen, checked, and free of any behaviour."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints
 
@@ -146,68 +146,41 @@ class Unlike(Record):
     phrase: Text = Field(alias="not")
 
 
-# A phrase is words, names of other lists in <angle brackets>, and "..." for up to four words of any kind.
+# A phrase is words one after the other, whatever their endings; "1-17 years old" holds any of the numbers.
 Phrases = tuple[Text | Unlike, ...]
-
-
-class Reading(Record):
-    """How a message is cut into words and sentences."""
-
-    ends: Text
-    commas: Text
-    fillers: tuple[Text, ...] = ()
-    spellings: dict[Text, Text] = {}
-
-
-class Silencer(Record):
-    """Words that take the alarm out of the signs around them: past, supposed, denied, or a manner of speaking."""
-
-    id: Id
-    reason: Text
-    reach: Literal["here", "before", "after", "around"]
-    words: Count | None = None
-    until: tuple[Id, ...] = ()
-    unless: tuple[Id, ...] = ()
-    phrases: Phrases
+# One combination or several: all cues of one must be there.
+Combinations = tuple[tuple[Id, ...], ...]
 
 
 class Rule(Record):
-    """One way to recognize an emergency: signs that nothing silences, what must stand beside them and what must not."""
+    """One way in which an emergency shows: the cues that are there, messages that must alarm, and look-alikes."""
 
     id: Id
     kind: Id
     reason: Text
-    signs: tuple[Id, ...]
-    at_least: Count = 1
-    beside: tuple[tuple[Id, ...], ...] = ()
-    unless: tuple[Id, ...] = ()
-    despite: tuple[Id, ...] = ()
-    near: Count = 20
+    cues: Combinations = ()
     examples: tuple[Text, ...] = ()
     look_alikes: tuple[Text, ...] = Field((), alias="not")
 
 
 class Caution(Record):
-    """A sentence for people who must take care first, and the words by which they tell it of themselves."""
+    """A sentence for people who must take care first, and the cues by which they tell it of themselves."""
 
     id: Id
     text: Text
-    phrases: Phrases
-    silenced_by: tuple[Id, ...] = ()
+    cues: Combinations
     before_answer: Flag = False
     examples: tuple[Text, ...] = ()
     look_alikes: tuple[Text, ...] = Field((), alias="not")
 
 
 class Safety(Record):
-    """The whole of safety.yaml: lists of words, the signs made of them, and the rules and cautions made of signs."""
+    """The whole of safety.yaml: the notices, the rules that call for them, and the cautions."""
 
     notices: tuple[Notice, ...]
-    reading: Reading
-    words: dict[Id, Phrases] = {}
-    signs: dict[Id, Phrases] = {}
-    silencers: tuple[Silencer, ...] = ()
+    cues: dict[Id, Phrases] = {}
     rules: tuple[Rule, ...] = ()
+    harmless: tuple[Text, ...] = ()
     cautions: tuple[Caution, ...] = ()
     applies_to: tuple[Id, ...] = ()
     see: Id | None = None

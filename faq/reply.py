@@ -3,12 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import ClassVar
 
 from faq.cache import Cache
-from faq.matching import Encoder, Matcher, Ranking
+from faq.likeness import Encoder
+from faq.matching import Matcher, Ranking
 from faq.model import Caution, Content, Entry, Topic
-from faq.triage import Alarm, Triage
+from faq.text import Analyzer
+from faq.triage import Alarm, Triage, phrases_of
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,13 @@ class Faq:
         self.entries: Mapping[str, Entry] = {entry.id: entry for entry in content.answers.entries}
         self._thresholds = thresholds
         self._safety = content.safety
-        self._triage = Triage(content.safety, content.lexicon.language)
-        self._matcher = Matcher(content.answers.entries, content.background, content.lexicon, encoder, cache)
+        questions = [text for entry in content.answers.entries for text in (entry.question, *entry.phrasings)]
+        smalltalk = chain.from_iterable(phrases for _, phrases in content.lexicon.smalltalk)
+        self.analyzer = Analyzer(content.lexicon, chain(questions, smalltalk, phrases_of(content.safety)))
+        self.triage = Triage(content.safety, self.analyzer, questions, encoder, cache)
+        self._matcher = Matcher(
+            content.answers.entries, content.background, content.lexicon, encoder, cache, self.analyzer
+        )
 
     def entry(self, entry_id: str) -> Entry | None:
         """Return the entry of that id, if there is one."""
@@ -118,7 +126,7 @@ class Faq:
 
     def alarm(self, utterance: str) -> Alarm | None:
         """Tell whether an utterance sounds like an emergency, and by which rule."""
-        return self._triage.alarm(utterance)
+        return self.triage.alarm(self.analyzer.analyze(utterance))
 
     def reply(self, utterance: str, *, about: Entry | None = None, calm: bool = False) -> Reply:
         """Choose what to say to an utterance, which may be any text at all.
@@ -135,7 +143,7 @@ class Faq:
         chosen = self._of_several(utterance, ranking) or self._chosen(ranking)
         if about and not isinstance(chosen, Answer):
             chosen = self._following_up(utterance, about) or chosen
-        return replace(chosen, cautions=self._cautions(utterance, chosen))
+        return replace(chosen, cautions=self._cautions(chosen))
 
     def _chosen(self, ranking: Ranking) -> Answer | Clarify | Fallback:
         best = ranking.candidates[0]
@@ -170,7 +178,7 @@ class Faq:
         likeliest = max(shares, key=shares.__getitem__)
         return self.topics[likeliest] if shares[likeliest] >= self._thresholds.topic else None
 
-    def _cautions(self, utterance: str, chosen: Answer | Clarify | Fallback) -> tuple[Caution, ...]:
+    def _cautions(self, chosen: Answer | Clarify | Fallback) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for: all where treatment is spoken of, else what comes first."""
         match chosen:
             case Answer(entry=entry):
@@ -180,4 +188,5 @@ class Faq:
             case Fallback():
                 shown = ()
         of_treatment = any(entry.id in self._safety.applies_to for entry in shown)
-        return tuple(each for each in self._triage.cautions(utterance) if of_treatment or each.before_answer)
+        cautions = self.triage.cautions(chosen.ranking.analysis)
+        return tuple(caution for caution in cautions if of_treatment or caution.before_answer)
