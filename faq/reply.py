@@ -19,7 +19,7 @@ class Thresholds:
     """The least score for an answer, and the least joint score of what is offered (docs/matching.md, table 4)."""
 
     answer: float = 0.75
-    clarify: float = 0.2
+    clarify: float = 0.15
     topic: float = 0.1
 
 
