@@ -44,6 +44,6 @@ def _subject(reply: Reply) -> str:
         case Smalltalk(about=about):
             return about
         case Urgent(alarm=alarm):
-            return f"{alarm.kind.id}, by the rule {alarm.rule}"
+            return f"{alarm.kind.id}, by the rule {alarm.rule}: {alarm.score:.2f}, most like “{alarm.example}”"
         case _:
             return ""
