@@ -13,7 +13,7 @@ from telegram.ext import (
     MessageHandler,
     filters,
 )
-from telegram.request import BaseRequest, HTTPXRequest
+from telegram.request import BaseRequest
 
 from bot.handlers import Handlers
 
@@ -36,10 +36,16 @@ def build_bot(
     return ExtBot(
         token,
         base_url=f"{api_url.rstrip('/')}/bot",
-        request=request or HTTPXRequest(connection_pool_size=_CONNECTIONS),
-        get_updates_request=request or HTTPXRequest(connection_pool_size=1),
+        request=request or _over_http(_CONNECTIONS),
+        get_updates_request=request or _over_http(connections=1),
         rate_limiter=sender,
     )
+
+
+def _over_http(connections: int) -> BaseRequest:
+    from bot.transport import AiohttpRequest  # the conversation in a terminal starts sooner without aiohttp
+
+    return AiohttpRequest(connections)
 
 
 class _Awaited(filters.MessageFilter):

@@ -2,25 +2,19 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from weakref import WeakValueDictionary
 
-from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
-from telegram.ext import Application
 
-from bot.errors import UserError
+from bot.intake import ALLOWED_UPDATES, Intake, Json
 from bot.sending import seconds_to_wait
 from bot.waiting import Waits
 
 log = logging.getLogger(__name__)
-
-Json = dict[str, Any]
-
-ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 # Telegram holds the call so long when there is nothing to tell.
 _LONG_POLL = timedelta(seconds=30)
@@ -30,7 +24,8 @@ _GRACE_SECONDS = 10.0
 # Asked twice within half a second for the same offset, Telegram returns that one update only (do_get_updates in
 # tdlib/telegram-bot-api), and the other chats would wait for the slow one.
 GLANCE_SECONDS = 0.6
-_SIDE_BY_SIDE = 50
+# A connection that hangs for good looks like silence; three long polls in vain are no accident.
+DEAF_SECONDS = 90.0
 # What was fetched before a stop is answered within this time, or else by the next start. Docker kills after ten
 # seconds, and the answers are still to be confirmed, which Telegram may keep waiting for three.
 _LAST_ANSWERS_SECONDS = 5.0
@@ -38,22 +33,24 @@ _LAST_CONFIRMATION_SECONDS = 4.0
 
 
 class Poller:
-    """Fetches updates and hands them to the application: chats side by side, each chat in order.
+    """Fetches updates and hands them to the intake.
 
     An update is confirmed, by the offset of the next fetch, once it and all before it were handled.
     """
 
     def __init__(
         self,
-        application: Application[Any, Any, Any, Any, Any, Any],
+        intake: Intake,
         heard: Callable[[], None] = lambda: None,
         waits: Waits = Waits(),
         long_poll: timedelta = _LONG_POLL,
         grace: float = _GRACE_SECONDS,
         glance: float = GLANCE_SECONDS,
         last_answers: float = _LAST_ANSWERS_SECONDS,
+        deaf_after: float = DEAF_SECONDS,
     ) -> None:
-        self._application = application
+        self._intake = intake
+        self._bot = intake.application.bot
         self._heard = heard
         self._waits = waits
         self._long_poll = long_poll
@@ -62,8 +59,9 @@ class Poller:
         self._last_answers = last_answers
         self._offset = self._told = 0
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._deaf_after = deaf_after
+        self._last_sign = time.monotonic()  # when Telegram was last heard, or the connection made anew
+        self._is_deaf = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop` is set; then answer what was fetched, confirm it, and return.
@@ -80,35 +78,23 @@ class Poller:
             await self._finish()
         finally:
             await _cancel(fetching, stopping, *self._tasks.values())
-            await self._application.shutdown()
-            await self._application.bot.shutdown()  # the application leaves it open when it never came to start
+            await self._intake.close()
 
     async def _poll(self) -> None:
-        await self._start()
-        waits = iter(self._waits)
+        await self._intake.start(self._waits)
+        waits, self._last_sign = iter(self._waits), time.monotonic()
         while True:
             try:
                 updates = await self._fetch(self._long_poll, self._grace)
             except Exception as error:  # whatever it is, a bot that stops fetching is worse
                 await asyncio.sleep(await self._recover(error, next(waits)))
+                await self._mend_deafness()
                 continue
-            waits = iter(self._waits)
+            waits, self._last_sign, self._is_deaf = iter(self._waits), time.monotonic(), False
             self._tell_heard()
             for update_id, update in updates.items():
                 self._take(update_id, update)
             await self._look_after_slow_chats()
-
-    async def _start(self) -> None:
-        waits = iter(self._waits)
-        while True:
-            try:
-                return await self._application.initialize()
-            except InvalidToken:
-                raise UserError("Telegram does not know this TELEGRAM_BOT_TOKEN. Ask @BotFather for it.") from None
-            except Exception as error:  # whatever it is, Telegram may be up in a minute
-                wait = next(waits)
-                log.warning("Telegram can't be reached yet, again in %.1f s: %s", wait, type(error).__name__)
-            await asyncio.sleep(wait)
 
     async def _fetch(self, long_poll: timedelta, grace: float) -> dict[int, Json]:
         """Return updates by their ids, as JSON: `get_updates` refuses all for one that the library can't read."""
@@ -116,7 +102,7 @@ class Poller:
         offset = self._confirmed()
         question = {"offset": offset, "timeout": long_poll, "allowed_updates": ALLOWED_UPDATES}
         async with asyncio.timeout(timeout):
-            updates = await self._application.bot._post("getUpdates", question, read_timeout=timeout)
+            updates = await self._bot._post("getUpdates", question, read_timeout=timeout)
         self._told = offset
         return {update["update_id"]: update for update in updates}
 
@@ -129,7 +115,7 @@ class Poller:
             case Conflict() if "webhook is active" in error.message:
                 log.error("409: a webhook is set, so that polling hears nothing; it is being removed")
                 with suppress(TelegramError):
-                    await self._application.bot.delete_webhook(drop_pending_updates=False)
+                    await self._bot.delete_webhook(drop_pending_updates=False)
             case Conflict():
                 log.error("409: another bot polls with the same token; stop one of the two")
             case InvalidToken():
@@ -137,6 +123,19 @@ class Poller:
             case _:
                 log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__)
         return wait
+
+    async def _mend_deafness(self) -> None:
+        """Connect anew when nothing was heard for so long: whatever ails the connection may be cured by that."""
+        if time.monotonic() - self._last_sign < self._deaf_after:
+            return
+        if not self._is_deaf:
+            log.error("nothing heard from Telegram for %.0f s: connecting anew, as often as that", self._deaf_after)
+        self._last_sign, self._is_deaf = time.monotonic(), True
+        request = self._bot._request[0]  # the one that fetches
+        with suppress(Exception):  # what does not even close is left behind
+            async with asyncio.timeout(self._grace):
+                await request.shutdown()
+        await request.initialize()
 
     def _tell_heard(self) -> None:
         try:
@@ -147,21 +146,7 @@ class Poller:
     def _take(self, update_id: int, update: Json) -> None:
         if update_id not in self._tasks:
             self._offset = update_id + 1
-            self._tasks[update_id] = asyncio.create_task(self._handle(update_id, update))
-
-    async def _handle(self, update_id: int, content: Json) -> None:
-        """Handle an update when it is its chat's turn; one that can't be read or handled must not stop the others."""
-        try:
-            update = Update.de_json(content, self._application.bot)
-            async with self._turn(update), self._room:
-                await self._application.process_update(update)
-        except Exception as error:
-            log.error("failed update=%d error=%s", update_id, type(error).__name__)
-
-    def _turn(self, update: Update) -> asyncio.Lock:
-        """Return the lock of the update's chat, which those who wait for it get in the order in which they came."""
-        origin = update.effective_chat or update.effective_user
-        return self._turns.setdefault(origin.id if origin else 0, asyncio.Lock())
+            self._tasks[update_id] = asyncio.create_task(self._intake.handle(update_id, update))
 
     async def _look_after_slow_chats(self) -> None:
         """Wait for what is being handled, but not so long that the other chats notice a slow one."""

@@ -12,6 +12,7 @@ from typing import Any
 from bot.app import build_application, build_bot
 from bot.config import Settings
 from bot.handlers import Handlers
+from bot.intake import Intake
 from bot.polling import Poller
 from bot.reloading import follow_changes
 from bot.sending import Sender
@@ -31,7 +32,7 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
         loop.add_signal_handler(number, stop.set)
     handlers = Handlers(load())
     bot = build_bot(token, settings.telegram_api_url, sender=Sender())
-    poller = Poller(build_application(bot, handlers), heard=heartbeat(token).touch)
+    poller = Poller(Intake(build_application(bot, handlers)), heard=heartbeat(token).touch)
     following = asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange))
     log.info("started")
     try:

@@ -14,6 +14,7 @@ from telegram.ext import Application, MessageHandler, TypeHandler, filters
 
 from bot.app import build_bot
 from bot.errors import UserError
+from bot.intake import Intake
 from bot.offline import Telegram
 from bot.polling import GLANCE_SECONDS, Poller
 from bot.sending import Sender
@@ -51,7 +52,7 @@ class Echo:
         application.add_handler(MessageHandler(filters.TEXT, self._echo))
         application.add_handler(TypeHandler(Update, self._count), group=1)
         quick = {"waits": QUICK, "long_poll": timedelta(seconds=0.1), "grace": hangs_after, "glance": 0.02}
-        await Poller(application, **{"heard": self._hear, **quick, **settings}).run(stop)
+        await Poller(Intake(application), **{"heard": self._hear, **quick, **settings}).run(stop)
 
     @asynccontextmanager
     async def running(self, **settings):
@@ -100,7 +101,8 @@ def echo(server) -> Echo:
 
 
 def logged(caplog) -> str:
-    return "\n".join(record.getMessage() for record in caplog.records if record.name == "bot.polling")
+    ours = [record for record in caplog.records if record.name in ("bot.polling", "bot.intake")]
+    return "\n".join(record.getMessage() for record in ours)
 
 
 # --- handle, then confirm --------------------------------------------------------------------------------------------
@@ -364,6 +366,18 @@ async def test_a_second_poller_is_told_in_one_line(server, echo, caplog):
         async with other.running(long_poll=timedelta(seconds=5)):
             await until(lambda: "409" in logged(caplog))
     assert logged(caplog).splitlines()[0] == "409: another bot polls with the same token; stop one of the two"
+
+
+async def test_a_deaf_poller_connects_anew_and_tells_so_once(server, echo, caplog):
+    server.order("getUpdates", hang, times=6)
+    server.write("one")
+    async with echo.running(patient=False, deaf_after=0.15):
+        await until(lambda: server.answers() == ["one"])
+        assert logged(caplog).count("connecting anew") == 1
+        server.order("getUpdates", hang, times=3)
+        server.write("two")
+        await until(lambda: server.answers() == ["one", "two"])
+    assert logged(caplog).count("connecting anew") == 2
 
 
 # --- poison ----------------------------------------------------------------------------------------------------------
