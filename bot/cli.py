@@ -112,7 +112,7 @@ def run(answers: Answers = None) -> None:
 @cli.command()
 def health() -> None:
     """Tell by the exit code whether the bot that runs on this machine hears Telegram: 0 if so, else 1."""
-    from bot.running import is_hearing
+    from bot.health import is_hearing
 
     raise typer.Exit(not is_hearing(_settings().token()))
 
@@ -151,4 +151,4 @@ def _faq(answers: Path | None) -> "Faq":
     try:
         return load_faq(_settings(answers).answers)
     except ContentError as error:
-        raise UserError(str(error)) from None
+        raise UserError(str(error), len(error.problems)) from None

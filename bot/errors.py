@@ -2,4 +2,8 @@
 
 
 class UserError(Exception):
-    """Something to mend, told in a sentence: what, where, what to do."""
+    """Something to mend, told in a sentence: what, where, what to do; or several of them, a line each."""
+
+    def __init__(self, sentence: str, problems: int = 1) -> None:
+        super().__init__(sentence)
+        self.problems = problems

@@ -9,6 +9,8 @@ from telegram.constants import ChatType, ParseMode
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ContextTypes
 
+from bot.deciding import Decider, one_thread
+from bot.recorder import Recorder
 from bot.render import Outgoing, Pressed, Renderer
 from faq.model import Entry
 from faq.reply import Answer, Faq, Reply, Urgent
@@ -24,13 +26,21 @@ _CAMPAIGN = "__"
 class Handlers:
     """Answers updates from one version of the FAQ, which may be exchanged while the bot runs."""
 
-    def __init__(self, faq: Faq) -> None:
+    def __init__(self, faq: Faq, recorder: Recorder | None = None) -> None:
+        self._recorder = recorder or Recorder()
+        self._thread = one_thread()
         self.exchange(faq)
+
+    @property
+    def faq(self) -> Faq:
+        """The version of the FAQ that is answered from."""
+        return self._faq
 
     def exchange(self, faq: Faq) -> None:
         """Answer from this version of the FAQ from now on."""
         self._faq = faq
         self._renderer = Renderer(faq)
+        self._decider = Decider(faq, self._thread)
 
     async def start(self, update: Update, context: Context) -> None:
         """Welcome a person, or show the entry that their link names."""
@@ -66,7 +76,7 @@ class Handlers:
         message = update.effective_message
         if message is None or not _is_for_us(message, context.bot):
             return
-        if message.caption and self._faq.alarm(message.caption):
+        if message.caption and isinstance(await self._decider.reply(message.caption), Urgent):
             await self._reply(update, _without_mention(message.caption, context.bot))
         else:
             await _say(update, self._renderer.not_text())
@@ -95,10 +105,13 @@ class Handlers:
 
     async def _reply(self, update: Update, utterance: str, *, about: Entry | None = None, calm: bool = False) -> None:
         began = time.perf_counter()
-        reply = self._faq.reply(utterance, about=about, calm=calm)
+        renderer = self._renderer  # of the version that decides, should the FAQ be exchanged meanwhile
+        reply = await self._decider.reply(utterance, about=about, calm=calm)
         # The button under a notice needs the words that the notice answers.
-        await _say(update, self._renderer.reply(reply), quote=isinstance(reply, Urgent))
-        _note(update, reply, time.perf_counter() - began)
+        await _say(update, renderer.reply(reply), quote=isinstance(reply, Urgent))
+        seconds = time.perf_counter() - began
+        self._recorder.replied(reply.kind, reply.entry.id if isinstance(reply, Answer) else None, seconds)
+        _note(update, reply, seconds)
 
     def _entry_replied_to(self, message: Message) -> Entry | None:
         """Return the entry whose answer a message replies to; its question is the answer's first line."""
@@ -113,6 +126,7 @@ class Handlers:
             log.info("blocked update=%s", number)
             return
         log.error("failed update=%s error=%s", number, type(context.error).__name__)
+        self._recorder.failed(type(context.error).__name__)
         ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
         if isinstance(update, Update) and ours:
             await _say(update, self._renderer.trouble())

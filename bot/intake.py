@@ -15,7 +15,7 @@ from telegram.ext import Application
 
 from bot.errors import UserError
 from bot.recorder import Recorder
-from bot.waiting import Waits
+from bot.waiting import Waits, cancel
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +91,7 @@ class Intake:
 
     async def close(self) -> None:
         """Leave what is still in hand, and close the application."""
-        tasks = list(self._in_hand.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(*self._in_hand.values())
         await self.application.shutdown()
         # The application leaves the bot open when it never came to start, and the bot its connections.
         await self.application.bot.shutdown()

@@ -41,8 +41,9 @@ def start_logging(log_format: Literal["plain", "json"]) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for ours in ("bot", "faq"):
         logging.getLogger(ours).setLevel(logging.INFO)
-    # python-telegram-bot logs updates it can't parse, word for word; httpx logs addresses, which hold the token.
-    for theirs in ("telegram", "httpx", "httpcore"):
+    # python-telegram-bot logs updates it can't parse, word for word; httpx and aiohttp log addresses, which hold the
+    # token or a proxy's password; uvicorn logs what failed with all that was in hand.
+    for theirs in ("telegram", "httpx", "httpcore", "aiohttp", "uvicorn"):
         logging.getLogger(theirs).setLevel(logging.CRITICAL + 1)
 
 

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from bot.intake import ALLOWED_UPDATES, Intake, Json
 from bot.sending import seconds_to_wait
-from bot.waiting import Waits
+from bot.waiting import Waits, cancel
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +73,10 @@ class Poller:
             await asyncio.wait([fetching, stopping], return_when=asyncio.FIRST_COMPLETED)
             if fetching.done():
                 fetching.result()
-            await _cancel(fetching)
+            await cancel(fetching)
             await self._finish()
         finally:
-            await _cancel(fetching, stopping, *self._tasks.values())
-            await self._intake.close()
+            await cancel(fetching, stopping, *self._tasks.values())
 
     async def _poll(self) -> None:
         await self._intake.start(self._waits)
@@ -91,7 +89,7 @@ class Poller:
                 await self._mend_deafness()
                 continue
             waits, self._last_sign, self._is_deaf = iter(self._waits), time.monotonic(), False
-            self._tell_heard()
+            self._heard()
             for update_id, update in updates.items():
                 self._take(update_id, update)
             await self._look_after_slow_chats()
@@ -137,12 +135,6 @@ class Poller:
                 await request.shutdown()
         await request.initialize()
 
-    def _tell_heard(self) -> None:
-        try:
-            self._heard()
-        except OSError as error:  # a full disk is no reason to stop listening
-            log.warning("can't note that Telegram was heard: %s", error.strerror)
-
     def _take(self, update_id: int, update: Json) -> None:
         if update_id not in self._tasks:
             self._offset = update_id + 1
@@ -171,9 +163,3 @@ class Poller:
             await self._fetch(timedelta(0), _LAST_CONFIRMATION_SECONDS)
         except Exception as error:
             log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__)
-
-
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,25 +3,25 @@
 import asyncio
 import logging
 import signal
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from bot.app import build_application, build_bot
 from bot.config import Settings
 from bot.handlers import Handlers
+from bot.health import Check, Hearing, heartbeat
 from bot.intake import Intake
+from bot.metrics import Metrics
 from bot.polling import Poller
 from bot.reloading import follow_changes
 from bot.sending import Sender
+from bot.watchdog import notify, watch
+from bot.web import Web, listen, serving
+from bot.webhook import Webhook, usual_secret
 from faq.reply import Faq
 
 log = logging.getLogger(__name__)
-
-# Telegram's long poll returns at least every half a minute; three in vain are no accident.
-_DEAF_AFTER_SECONDS = 90
 
 
 async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> None:
@@ -30,31 +30,52 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     loop.set_exception_handler(_log_by_type)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    handlers = Handlers(load())
+    metrics = Metrics()
+    handlers = Handlers(load(), metrics)
+    hearing = Hearing(heartbeat(token).touch)
     bot = build_bot(token, settings.telegram_api_url, sender=Sender())
-    poller = Poller(Intake(build_application(bot, handlers)), heard=heartbeat(token).touch)
-    following = asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange))
-    log.info("started")
+    intake = Intake(build_application(bot, handlers), metrics)
+    webhook = _webhook(settings, token, intake, hearing, metrics)
+
+    async def faq() -> Check:
+        return Check(
+            "faq", True, f"{len(handlers.faq.entries)} entries; {metrics.problems} problems in the saved files."
+        )
+
+    probes = [webhook.check if webhook else hearing.check, faq]
+    background = [
+        asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange, metrics.problems_found)),
+        asyncio.create_task(watch(hearing)),
+    ]
     try:
-        await poller.run(stop)
+        async with _served(settings, Web(lambda: handlers.faq, metrics, probes, intake, webhook)):
+            log.info("started")
+            await (webhook.run(stop) if webhook else Poller(intake, hearing.heard).run(stop))
+            notify("STOPPING=1")
     finally:
-        following.cancel()
+        for task in background:
+            task.cancel()
+        await intake.close()
     log.info("stopped")
+
+
+def _webhook(settings: Settings, token: str, intake: Intake, hearing: Hearing, metrics: Metrics) -> Webhook | None:
+    if settings.webhook_url is None:
+        return None
+    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else usual_secret(token)
+    return Webhook(intake, settings.webhook_url, secret, hearing, metrics.age_of_last_update)
+
+
+@asynccontextmanager
+async def _served(settings: Settings, web: Web) -> AsyncIterator[None]:
+    """Serve the routes, if there is a port for them."""
+    if (port := settings.serving_port) is None:
+        yield
+        return
+    async with serving(web.app(), listen(settings.host, port)):
+        yield
 
 
 def _log_by_type(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log by its type what nobody caught: asyncio would log it whole, perhaps with a person's words or the token."""
     log.error("%s: %s", context["message"], type(context.get("exception")).__name__)
-
-
-def is_hearing(token: str) -> bool:
-    """Tell whether the bot with this token has lately been answered by getUpdates, on this machine."""
-    try:
-        return time.time() - heartbeat(token).stat().st_mtime < _DEAF_AFTER_SECONDS
-    except OSError:
-        return False
-
-
-def heartbeat(token: str) -> Path:
-    """Return the file that is touched whenever Telegram answers getUpdates; its name holds the bot's public id only."""
-    return Path(tempfile.gettempdir()) / f"clinic-faq-{token.partition(':')[0]}.heartbeat"
