@@ -10,7 +10,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.errors import UserError
 
 TELEGRAM = "https://api.telegram.org"
-_WEB_ADDRESS = r"^https?://[^\s/]+(/\S*)?$"
 # What Telegram takes as a secret: https://core.telegram.org/bots/api#setwebhook
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 # Where the webhook is served when nothing else is said; balancers and containers expect it there.
@@ -26,8 +25,8 @@ class Settings(BaseSettings):
     )
 
     telegram_bot_token: SecretStr | None = None
-    telegram_api_url: str = Field(TELEGRAM, pattern=_WEB_ADDRESS)
-    webhook_url: str | None = Field(None, pattern=_WEB_ADDRESS)
+    telegram_api_url: str = Field(TELEGRAM, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    webhook_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
     webhook_secret: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int | None = Field(None, ge=1, le=65535)

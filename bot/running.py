@@ -29,7 +29,7 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(_log_by_type)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _stop, stop)
     metrics = Metrics()
     handlers = Handlers(load(), metrics)
     hearing = Hearing(heartbeat(token).touch)
@@ -38,11 +38,9 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     webhook = _webhook(settings, token, intake, hearing, metrics)
 
     async def faq() -> Check:
-        return Check(
-            "faq", True, f"{len(handlers.faq.entries)} entries; {metrics.problems} problems in the saved files."
-        )
+        return Check(True, f"{len(handlers.faq.entries)} entries; {metrics.problems} problems in the saved files.")
 
-    probes = [webhook.check if webhook else hearing.check, faq]
+    probes = {"updates": webhook.check if webhook else hearing.check, "faq": faq}
     background = [
         asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange, metrics.problems_found)),
         asyncio.create_task(watch(hearing)),
@@ -51,12 +49,16 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
         async with _served(settings, Web(lambda: handlers.faq, metrics, probes, intake, webhook)):
             log.info("started")
             await (webhook.run(stop) if webhook else Poller(intake, hearing.heard).run(stop))
-            notify("STOPPING=1")
     finally:
         for task in background:
             task.cancel()
         await intake.close()
     log.info("stopped")
+
+
+def _stop(stop: asyncio.Event) -> None:
+    notify("STOPPING=1")
+    stop.set()
 
 
 def _webhook(settings: Settings, token: str, intake: Intake, hearing: Hearing, metrics: Metrics) -> Webhook | None:

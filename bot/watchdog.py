@@ -19,6 +19,7 @@ def notify(state: str) -> None:
         return
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)  # who does not listen must not hold up the bot
             sock.connect("\0" + address[1:] if address.startswith("@") else address)
             sock.send(state.encode())
     except OSError as error:
