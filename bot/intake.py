@@ -24,8 +24,8 @@ Json = dict[str, Any]
 ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 _SIDE_BY_SIDE = 50
-# Telegram repeats a webhook's update at once or within minutes; at 30 updates a second this is more than half an hour.
-_REMEMBERED = 65_536
+# Telegram repeats a webhook's update within a minute or so; at 30 updates a second these are more than ten.
+_REMEMBERED = 20_000
 # A ledger that takes longer must not keep a patient waiting.
 _LEDGER_SECONDS = 2.0
 

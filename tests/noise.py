@@ -71,6 +71,8 @@ class Noise:
         """Return a request, and whether it is surely whole, so that an answer is due."""
         if self._random.random() < 0.05:
             return self._bytes(200) + b"\r\n\r\n", False
+        if self._random.random() < 0.2:
+            return self._knock(), True
         method, headers, body = self._random.choice(_METHODS), self._headers(), self._body()
         is_whole = self._random.random() < 0.9
         if is_whole:
@@ -79,6 +81,15 @@ class Noise:
             headers.append(f"{self._random.choice(_FRAMING)}: {self._random.choice(_FRAMES)}")
         head = f"{method} {self._target()} HTTP/1.1\r\n" + "\r\n".join(headers) + "\r\n\r\n"
         return head.encode("latin-1") + body, is_whole
+
+    def _knock(self) -> bytes:
+        """Return a request of the webhook, mostly with the secret."""
+        body = self._body() if self._random.random() < 0.5 else self._update()
+        headers = [*self._headers(), f"Content-Length: {len(body)}"]
+        if self._random.random() < 0.8:
+            headers.insert(1, f"X-Telegram-Bot-Api-Secret-Token: {self._secret}")
+        head = "POST /telegram HTTP/1.1\r\n" + "\r\n".join(headers) + "\r\n\r\n"
+        return head.encode("latin-1") + body
 
     def _target(self) -> str:
         path = self._random.choice(_PATHS)
@@ -93,8 +104,6 @@ class Noise:
         for _ in range(self._random.randrange(6)):
             value = self._bytes(80).decode("latin-1").translate(dict.fromkeys((*range(32), 127)))
             headers.append(f"{self._random.choice(_NAMES[1:])}: {value.strip()}")
-        if self._secret and self._random.random() < 0.2:
-            headers.append(f"X-Telegram-Bot-Api-Secret-Token: {self._secret}")
         return headers
 
     def _body(self) -> bytes:
@@ -113,7 +122,8 @@ class Noise:
     def _update(self) -> bytes:
         kind = self._random.choice(("message", "edited_message", "callback_query", "inline_query", "poll", "x"))
         chat = {"id": self._random.randrange(1 << 40), "type": self._random.choice(("private", "group", "x"))}
-        message = {"message_id": 1, "date": 1, "chat": chat, "text": str(self._json(1)), "from": self._json(2)}
+        person = {"id": 1, "is_bot": False, "first_name": "Pat"} if self._random.random() < 0.7 else self._json(2)
+        message = {"message_id": 1, "date": 1, "chat": chat, "text": str(self._json(1)), "from": person}
         content = message if self._random.random() < 0.5 else self._json(3)
         body = json.dumps({"update_id": self._random.randrange(1 << 62), kind: content}).encode()
         return body if self._random.random() < 0.8 else body[: self._random.randrange(len(body))]

@@ -98,7 +98,7 @@ async def server():
 @pytest.fixture
 async def bot(server, faq):
     async with Bot(server, faq).running() as bot:
-        await until(lambda: server.count("getWebhookInfo"))
+        await until(lambda: bot.hearing._is_heard)
         yield bot
 
 
