@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakValueDictionary
 
 from telegram import Update
@@ -14,6 +13,7 @@ from telegram.error import InvalidToken
 from telegram.ext import Application
 
 from bot.errors import UserError
+from bot.ledger import Claim, Ledger, Memory
 from bot.recorder import Recorder
 from bot.waiting import Waits, cancel
 
@@ -24,42 +24,12 @@ Json = dict[str, Any]
 ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 _SIDE_BY_SIDE = 50
-# Telegram repeats a webhook's update within a minute or so; at 30 updates a second these are more than ten.
-_REMEMBERED = 20_000
 # A ledger that takes longer must not keep a patient waiting.
 _LEDGER_SECONDS = 2.0
 
 
-class Ledger(Protocol):
-    """Remembers which updates were handled, for this process or for all."""
-
-    async def is_handled(self, update_id: int) -> bool:
-        """Tell whether an update was handled, or is being handled elsewhere."""
-
-    async def note_handled(self, update_id: int) -> None:
-        """Remember that an update was handled."""
-
-
-class Memory:
-    """The updates that this process handled lately."""
-
-    def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._remembered = remembered
-        self._handled: OrderedDict[int, None] = OrderedDict()
-
-    async def is_handled(self, update_id: int) -> bool:
-        """Tell whether the update was handled lately."""
-        return update_id in self._handled
-
-    async def note_handled(self, update_id: int) -> None:
-        """Remember the update, and forget the oldest when there are too many."""
-        self._handled[update_id] = None
-        if len(self._handled) > self._remembered:
-            self._handled.popitem(last=False)
-
-
 class Intake:
-    """Hands updates to the application."""
+    """Hands updates to the application, and asks the ledger that none is handled twice."""
 
     def __init__(
         self,
@@ -71,7 +41,7 @@ class Intake:
         self._recorder = recorder or Recorder()
         self._ledger = ledger or Memory()
         self._started = asyncio.Event()
-        self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._in_hand: dict[int, asyncio.Task[bool]] = {}
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
 
@@ -98,8 +68,8 @@ class Intake:
         for request in self.application.bot._request:
             await request.shutdown()
 
-    async def handle(self, update_id: int, content: Json) -> None:
-        """Return when the update was handled, by this call or by another one that has it in hand.
+    async def handle(self, update_id: int, content: Json) -> bool:
+        """Return True when the update was handled, by this call or another, and False when another process has it.
 
         Who stops waiting does not stop the handling: a webhook's connection may break long before.
         """
@@ -108,19 +78,19 @@ class Intake:
             task.add_done_callback(lambda _: self._in_hand.pop(update_id))
         else:
             self._recorder.seen_twice()
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
-    async def _handle(self, update_id: int, content: Json) -> None:
-        """Handle an update; one that can't be read or handled must not stop the others, nor come again."""
+    async def _handle(self, update_id: int, content: Json) -> bool:
         arrived = time.perf_counter()
         await self._started.wait()
+        self._recorder.arrived()
         try:
             update = Update.de_json(content, self.application.bot)
-            async with self._turn(update):
-                await self._once(update, arrived)
-        except Exception as error:
-            log.error("failed update=%d error=%s", update_id, type(error).__name__)
-            self._recorder.failed(type(error).__name__)
+        except Exception as error:  # it will never be readable, and must not keep the others
+            self._fail(update_id, error)
+            return True
+        async with self._turn(update):
+            return await self._once(update, arrived)
 
     @asynccontextmanager
     async def _turn(self, update: Update) -> AsyncIterator[None]:
@@ -129,30 +99,32 @@ class Intake:
         async with self._turns.setdefault(origin.id if origin else 0, asyncio.Lock()), self._room:
             yield
 
-    async def _once(self, update: Update, arrived: float) -> None:
-        if await self._is_handled(update.update_id):
+    async def _once(self, update: Update, arrived: float) -> bool:
+        claim = await self._claim(update.update_id)
+        if claim is not Claim.MINE:
             log.info("seen already update=%d", update.update_id)
             self._recorder.seen_twice()
-            return
-        self._recorder.arrived()
-        await self.application.process_update(update)
+            return claim is Claim.DONE
+        try:
+            await self.application.process_update(update)
+        except Exception as error:
+            self._fail(update.update_id, error)
+        except asyncio.CancelledError:
+            self._ledger.release(update.update_id)
+            raise
         self._recorder.handled(time.perf_counter() - arrived)
-        await self._note_handled(update.update_id)
+        self._ledger.done(update.update_id)
+        return True
 
-    async def _is_handled(self, update_id: int) -> bool:
+    async def _claim(self, update_id: int) -> Claim:
         """Ask the ledger; when it is slow or gone, a patient who is answered twice is better off than one who isn't."""
         try:
             async with asyncio.timeout(_LEDGER_SECONDS):
-                return await self._ledger.is_handled(update_id)
+                return await self._ledger.claim(update_id)
         except Exception as error:
-            self._recorder.failed(type(error).__name__)
-            log.warning("can't tell whether update=%d is handled already: %s", update_id, type(error).__name__)
-            return False
+            self._fail(update_id, error)
+            return Claim.MINE
 
-    async def _note_handled(self, update_id: int) -> None:
-        try:
-            async with asyncio.timeout(_LEDGER_SECONDS):
-                await self._ledger.note_handled(update_id)
-        except Exception as error:
-            self._recorder.failed(type(error).__name__)
-            log.warning("can't note that update=%d is handled: %s", update_id, type(error).__name__)
+    def _fail(self, update_id: int, error: Exception) -> None:
+        log.error("failed update=%d error=%s", update_id, type(error).__name__)
+        self._recorder.failed(type(error).__name__)

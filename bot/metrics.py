@@ -2,8 +2,11 @@
 
 import re
 import time
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from bot.recorder import Recorder
 
@@ -17,16 +20,27 @@ _CAMPAIGNS = 100
 _NO_CAMPAIGN, _OTHER_CAMPAIGN = "", "(other)"
 
 
+class _Lost(Collector):
+    """Asks storage, which counts for itself, whenever the figures are asked for."""
+
+    def __init__(self, lost: Callable[[], int]) -> None:
+        self._lost = lost
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily("clinic_faq_lost_records", "Records that storage did not take.", self._lost())
+
+
 class Metrics(Recorder):
     """Counts what the bot does, in a registry of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Callable[[], int] = lambda: 0) -> None:
+        """`lost` is asked how many records storage did not take."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._replies = self._counter("replies", "Replies sent to utterances.", "kind", "entry")
         self._errors = self._counter("errors", "What went wrong, by the type of the error.", "kind")
         self._seen_twice = self._counter("updates_seen_twice", "Updates that came again when already handled.")
-        self._lost = self._counter("lost_records", "Records that storage did not take.")
+        self.registry.register(_Lost(lost))
         self._refusals = self._counter("webhook_refusals", "Calls of the webhook that were refused.", "reason")
         self._visits = self._counter("contact_visits", "Visits of the counted contact link.", "campaign")
         self._seconds = Histogram(
@@ -67,10 +81,6 @@ class Metrics(Recorder):
     def failed(self, kind: str) -> None:
         """Something went wrong, of this kind."""
         self._errors.labels(kind).inc()
-
-    def lost(self, records: int = 1) -> None:
-        """So many records were not taken by storage."""
-        self._lost.inc(records)
 
     def refused(self, reason: str) -> None:
         """A call of the webhook was refused for this reason."""

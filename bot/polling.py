@@ -57,7 +57,7 @@ class Poller:
         self._glance = glance
         self._last_answers = last_answers
         self._offset = self._told = 0
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[bool]] = {}
         self._deaf_after = deaf_after
         self._last_sign = time.monotonic()  # when Telegram was last heard, or the connection made anew
         self._is_deaf = False

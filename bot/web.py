@@ -33,6 +33,8 @@ _BODY_SECONDS = 10.0
 _PROBE_SECONDS = 5.0
 # What is in hand at a stop is finished in this time, or else brought again. Docker kills after ten seconds.
 _LAST_ANSWERS_SECONDS = 5
+# Another process has the update in hand: what is not confirmed is brought again, should that one die.
+_BUSY = 409
 _UPDATE_IDS = range(1 << 63)
 _NO_CONTACT = "This clinic has not published a contact page.\n"
 
@@ -78,8 +80,7 @@ class Web:
         except HTTPException as refusal:
             self._metrics.refused(str(refusal.status_code))
             raise
-        await self._intake.handle(update_id, update)
-        return Response()
+        return Response(status_code=200 if await self._intake.handle(update_id, update) else _BUSY)
 
     async def _healthz(self, _: Request) -> Response:
         return PlainTextResponse("The process lives.\n")

@@ -19,7 +19,8 @@ from bot.app import build_application, build_bot
 from bot.errors import UserError
 from bot.handlers import Handlers
 from bot.health import Check, Hearing
-from bot.intake import Intake, Memory
+from bot.intake import Intake
+from bot.ledger import Claim, Memory
 from bot.metrics import Metrics
 from bot.offline import Json
 from bot.sending import Sender
@@ -193,46 +194,60 @@ async def test_an_update_of_an_unknown_kind_is_taken(bot):
 
 
 class Ledger(Memory):
-    """A storage that fails, or hangs, when told to."""
+    """A ledger that fails, hangs or is busy when told to."""
 
     def __init__(self) -> None:
-        super().__init__(remembered=2)
-        self.fails = False
+        super().__init__()
+        self.trouble: Exception | Claim | None = None
+        self.released: list[int] = []
 
-    async def is_handled(self, update_id: int) -> bool:
-        if self.fails:
-            raise ConnectionError
-        return await super().is_handled(update_id)
+    async def claim(self, update_id: int) -> Claim:
+        if isinstance(self.trouble, Exception):
+            raise self.trouble
+        return self.trouble or await super().claim(update_id)
 
-    async def note_handled(self, update_id: int) -> None:
-        if self.fails:
-            raise ConnectionError
-        await super().note_handled(update_id)
+    def release(self, update_id: int) -> None:
+        self.released.append(update_id)
 
 
-async def test_a_ledger_that_is_gone_costs_no_answer(server, faq, caplog):
+async def test_a_ledger_that_is_gone_costs_no_answer(server, faq):
     ledger = Ledger()
     async with Bot(server, faq, ledger).running() as bot:
-        ledger.fails = True
+        ledger.trouble = ConnectionError()
         assert await bot.bring(server.write("my tire is flat")) == 200
         assert len(server.answers()) == 1
-        assert await bot.figure("errors_total", kind="ConnectionError") == 2
+        assert await bot.figure("errors_total", kind="ConnectionError") == 1
 
 
 async def test_what_another_process_handled_is_not_answered_again(server, faq):
     ledger = Ledger()
     async with Bot(server, faq, ledger).running() as bot:
         update = server.write("my tire is flat")
-        await ledger.note_handled(update["update_id"])
+        ledger.done(update["update_id"])
         assert await bot.bring(update) == 200
         assert server.answers() == []
 
 
-async def test_a_memory_forgets_the_oldest():
-    memory = Memory(remembered=2)
-    for number in (1, 2, 3):
-        await memory.note_handled(number)
-    assert [await memory.is_handled(number) for number in (1, 2, 3)] == [False, True, True]
+async def test_what_another_process_has_in_hand_is_to_be_brought_again(server, faq):
+    ledger = Ledger()
+    async with Bot(server, faq, ledger).running() as bot:
+        ledger.trouble = Claim.BUSY
+        update = server.write("my tire is flat")
+        assert await bot.bring(update) == 409
+        ledger.trouble = None
+        assert await bot.bring(update) == 200
+        assert len(server.answers()) == 1
+
+
+async def test_a_memory_forgets_the_oldest_and_tells_of_each():
+    noted: list[int] = []
+    memory = Memory(handled=[0, 1], note=noted.append, remembered=2)
+    for number in (2, 3):
+        memory.done(number)
+        memory.release(number)
+    claims = [await memory.claim(number) for number in range(4)]
+    assert claims == [Claim.MINE, Claim.MINE, Claim.DONE, Claim.DONE]
+    assert noted == [2, 3]
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -467,10 +482,10 @@ async def test_figures_tell_what_was_replied_and_how_fast_and_no_words(bot, serv
 async def test_errors_and_lost_records_and_problems_are_counted(bot, server):
     server.order("sendMessage", status(400, description="Bad Request: nothing"))
     await bot.bring(server.write("my tire is flat"))
-    bot.metrics.lost(3)
     bot.metrics.problems_found(2)
     assert await bot.figure("errors_total", kind="BadRequest") == 1
-    assert await bot.figure("lost_records_total") == 3
+    assert await bot.figure("lost_records_total") == 0
+    assert b"clinic_faq_lost_records_total 3.0" in Metrics(lost=lambda: 3).text()
     assert await bot.figure("faq_problems") == 2
 
 
@@ -542,7 +557,8 @@ async def test_a_stop_finishes_what_is_in_hand_and_takes_nothing_new(server, faq
 async def test_what_cannot_be_finished_is_not_confirmed(server, faq, monkeypatch):
     monkeypatch.setattr("bot.web._LAST_ANSWERS_SECONDS", 0)
     server.order("sendMessage", hang)
-    bot = Bot(server, faq)
+    ledger = Ledger()
+    bot = Bot(server, faq, ledger)
     async with ClientSession() as patient:
         async with bot.running():
             await until(lambda: server.count("getWebhookInfo"))
@@ -551,6 +567,7 @@ async def test_what_cannot_be_finished_is_not_confirmed(server, faq, monkeypatch
             await until(lambda: server.count("sendMessage"))
         assert (await bringing).status == 500
     assert server.answers() == []
+    assert ledger.released == [update["update_id"]]
 
 
 # --- noise -----------------------------------------------------------------------------------------------------------
