@@ -20,6 +20,8 @@ RUN pip uninstall --yes --root-user-action ignore pip \
     && install -d -o clinic -g clinic /data
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+# Whatever is served is reached from outside the container, or not at all.
+ENV HOST=0.0.0.0
 USER 10001:10001
 WORKDIR /data
 VOLUME /data

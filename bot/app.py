@@ -15,9 +15,9 @@ from telegram.ext import (
 )
 from telegram.request import BaseRequest
 
+from bot.config import TELEGRAM
 from bot.handlers import Handlers
 
-TELEGRAM = "https://api.telegram.org"
 # Sending needs as many connections as chats are handled side by side, or it fails for want of one.
 _CONNECTIONS = 64
 # Somebody who mends a question that fast still waits for its answer; later edits are housekeeping.

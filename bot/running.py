@@ -38,7 +38,7 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     webhook = _webhook(settings, token, intake, hearing, metrics)
 
     async def faq() -> Check:
-        return Check(True, f"{len(handlers.faq.entries)} entries; {metrics.problems} problems in the saved files.")
+        return Check(True, f"{len(handlers.faq.entries)} entries; problems in the saved files: {metrics.problems}.")
 
     probes = {"updates": webhook.check if webhook else hearing.check, "faq": faq}
     background = [

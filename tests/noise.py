@@ -6,8 +6,8 @@ from contextlib import suppress
 from random import Random
 from urllib.parse import quote_from_bytes
 
-# What came back when the connection ended without an answer.
-NO_ANSWER = 0
+# What came back when the connection ended without an answer: none was due, or it is missing.
+NO_ANSWER, MISSING = 0, -1
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get", "X" * 99)
 _PATHS = (
@@ -51,16 +51,19 @@ class Noise:
         self._secret = secret
 
     async def throw(self, address: tuple[str, int], times: int) -> list[int]:
-        """Throw so many requests, one after another, and return the status of each answer, or NO_ANSWER."""
+        """Throw so many requests, one after another, and return the status of each answer, NO_ANSWER or MISSING."""
         statuses = []
         connection = None
         for _ in range(times):
             request, is_whole = self.request()
-            connection = connection or await asyncio.open_connection(*address)
-            async with asyncio.timeout(30):
+            status, stays = NO_ANSWER, False
+            if connection:  # which the server may have closed meanwhile
                 status, stays = await _answer(*connection, request, is_whole)
-            statuses.append(status)
-            if not stays:
+            if status == NO_ANSWER:
+                connection = await asyncio.open_connection(*address)
+                status, stays = await _answer(*connection, request, is_whole)
+            statuses.append(MISSING if status == NO_ANSWER and is_whole else status)
+            if connection and not stays:
                 connection[1].close()
                 connection = None
         if connection:
@@ -157,9 +160,10 @@ async def _answer(
         writer.write(request)
         if not is_whole:
             writer.write_eof()
-        head = await reader.readuntil(b"\r\n\r\n")
-        while head.startswith(b"HTTP/1.1 100"):
+        async with asyncio.timeout(30):
             head = await reader.readuntil(b"\r\n\r\n")
+            while head.startswith(b"HTTP/1.1 100"):
+                head = await reader.readuntil(b"\r\n\r\n")
         fields = dict(line.lower().split(b": ", 1) for line in head.splitlines()[1:-1])
         if not request.startswith(b"HEAD "):
             await reader.readexactly(int(fields.get(b"content-length", b"0")))
