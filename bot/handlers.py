@@ -26,7 +26,7 @@ _CAMPAIGN = "__"
 class Handlers:
     """Answers updates from one version of the FAQ, which may be exchanged while the bot runs."""
 
-    def __init__(self, faq: Faq, recorder: Recorder | None = None) -> None:
+    def __init__(self, faq: Faq, *, recorder: Recorder | None = None) -> None:
         self._recorder = recorder or Recorder()
         self._thread = one_thread()
         self.exchange(faq)

@@ -31,7 +31,7 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
     metrics = Metrics()
-    handlers = Handlers(load(), metrics)
+    handlers = Handlers(load(), recorder=metrics)
     hearing = Hearing(heartbeat(token).touch)
     bot = build_bot(token, settings.telegram_api_url, sender=Sender())
     intake = Intake(build_application(bot, handlers), metrics)

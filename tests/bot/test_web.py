@@ -41,7 +41,7 @@ class Bot:
     def __init__(self, server: TelegramServer, faq, ledger: Memory | None = None, **webhook) -> None:
         self.server = server
         self.metrics = Metrics()
-        self.handlers = Handlers(faq, self.metrics)
+        self.handlers = Handlers(faq, recorder=self.metrics)
         self.hearing = Hearing()
         bot = build_bot(server.token, server.url, sender=Sender(QUICK, attempt=0.5))
         self.intake = Intake(build_application(bot, self.handlers), self.metrics, ledger)
