@@ -8,6 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import UserError
 
+# Three months of questions show what patients miss; then a question is old enough to be forgotten.
+RETENTION_DAYS = 90
 PRODUCT_ANSWERS = Path(__file__).parent.parent / "faq"
 
 
@@ -21,6 +23,10 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = None
     telegram_api_url: str = Field("https://api.telegram.org", pattern=r"^https?://[^\s/]+(/\S*)?$")
     answers: Path = PRODUCT_ANSWERS
+    # A secret, as the password of a PostgreSQL stands in it.
+    database_url: SecretStr = SecretStr("sqlite:///data/clinic-faq.sqlite")
+    storage_key: SecretStr | None = None
+    retention_days: int = Field(RETENTION_DAYS, ge=1, le=3650)
     log_format: Literal["plain", "json"] = "plain"
 
     def token(self) -> str:
