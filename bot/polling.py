@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from telegram import Update
@@ -15,6 +15,9 @@ from telegram.ext import Application
 from bot.errors import UserError
 from bot.sending import seconds_to_wait
 from bot.waiting import Waits
+
+if TYPE_CHECKING:
+    from bot.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class Poller:
         self,
         application: Application[Any, Any, Any, Any, Any, Any],
         heard: Callable[[], None] = lambda: None,
+        storage: "Storage | None" = None,
         waits: Waits = Waits(),
         long_poll: timedelta = _LONG_POLL,
         grace: float = _GRACE_SECONDS,
@@ -55,6 +59,8 @@ class Poller:
     ) -> None:
         self._application = application
         self._heard = heard
+        self._storage = storage
+        self._done_before: Collection[int] = ()
         self._waits = waits
         self._long_poll = long_poll
         self._grace = grace
@@ -85,6 +91,8 @@ class Poller:
 
     async def _poll(self) -> None:
         await self._start()
+        if self._storage:
+            self._done_before = await self._storage.done_lately()
         waits = iter(self._waits)
         while True:
             try:
@@ -151,12 +159,16 @@ class Poller:
 
     async def _handle(self, update_id: int, content: Json) -> None:
         """Handle an update when it is its chat's turn; one that can't be read or handled must not stop the others."""
+        if update_id in self._done_before:  # the process before this one died before it could confirm it
+            return
         try:
             update = Update.de_json(content, self._application.bot)
             async with self._turn(update), self._room:
                 await self._application.process_update(update)
         except Exception as error:
             log.error("failed update=%d error=%s", update_id, type(error).__name__)
+        if self._storage:
+            self._storage.done(update_id)
 
     def _turn(self, update: Update) -> asyncio.Lock:
         """Return the lock of the update's chat, which those who wait for it get in the order in which they came."""

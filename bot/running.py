@@ -15,6 +15,7 @@ from bot.handlers import Handlers
 from bot.polling import Poller
 from bot.reloading import follow_changes
 from bot.sending import Sender
+from bot.storage import open_storage
 from faq.reply import Faq
 
 log = logging.getLogger(__name__)
@@ -29,15 +30,17 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     loop.set_exception_handler(_log_by_type)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    handlers = Handlers(load())
+    storage = await open_storage(settings)
+    handlers = Handlers(load(), storage)
     bot = build_bot(token, settings.telegram_api_url, sender=Sender())
-    poller = Poller(build_application(bot, handlers), heard=heartbeat(token).touch)
+    poller = Poller(build_application(bot, handlers), heard=heartbeat(token).touch, storage=storage)
     following = asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange))
     log.info("started")
     try:
         await poller.run(stop)
     finally:
         following.cancel()
+        await storage.close()
     log.info("stopped")
 
 

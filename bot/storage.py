@@ -17,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.config import Settings
 from bot.database import reach
-from bot.errors import UserError
+from bot.errors import OutOfReachError, UserError
 from bot.redacting import redact
 from bot.sealing import NO_KEY, Keys, keys_beside, read_keys
 from bot.waiting import Waits
-from bot.writing import Call, OutOfReachError, Write, Writer
+from bot.writing import Call, Write, Writer
 
 log = logging.getLogger(__name__)
 

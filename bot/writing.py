@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, TextClause
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from bot.database import wipe_journal
+from bot.errors import OutOfReachError
 from bot.migrations import migrate
 from bot.waiting import Waits
 
@@ -24,10 +25,6 @@ Answered = TypeVar("Answered")
 _BATCH = 500
 # What time mends: no connection, a full disk, a lock. All else would fail again.
 _PASSING = (OperationalError, InterfaceError)
-
-
-class OutOfReachError(Exception):
-    """The database does not answer now."""
 
 
 @dataclass(frozen=True)
