@@ -80,6 +80,12 @@ def _begin_at_once(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def make_durable(connection: Connection) -> None:
+    """Let this transaction survive a crash of the server: what a patient was told to be removed does not come back."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+
+
 def wipe_journal(engine: Engine) -> None:
     """Empty SQLite's journal, which still holds what was deleted; PostgreSQL looks after its own."""
     if engine.dialect.name == "sqlite":

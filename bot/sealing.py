@@ -16,11 +16,17 @@ _MAKE_ONE = 'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.ur
 NO_KEY = f"STORAGE_KEY is not set, and with PostgreSQL it must be: the same for every process. Make one: {_MAKE_ONE}"
 
 
+_KEY_LENGTH = 44  # 32 bytes in base64
+
+
 class Keys:
     """Seals with the first key, and reads what any of them sealed, so that a new key can be put before the old ones."""
 
     def __init__(self, keys: Iterable[str]) -> None:
+        """Raise ValueError if one of them is no key of Fernet's."""
         encoded = [key.encode() for key in keys]
+        if not all(len(key) == _KEY_LENGTH for key in encoded):  # base64 itself overlooks what follows the padding
+            raise ValueError
         self._fernet = MultiFernet([Fernet(key) for key in encoded])
         # Fernet's own halves sign and encrypt; authors get a key of their own, made from the whole.
         self._authors = [hmac.digest(key, b"author", "sha256") for key in encoded]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, TextClause
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from bot.database import wipe_journal
+from bot.database import make_durable, wipe_journal
 from bot.errors import OutOfReachError
 from bot.migrations import migrate
 from bot.waiting import Waits
@@ -160,9 +160,11 @@ class Writer:
                 migrate(connection)
             for _, alike in groupby(writes, key=lambda write: id(write.statement)):
                 _execute(connection, list(alike))
+            if is_erased := any(call.erases for call in calls):
+                make_durable(connection)
             outcomes = [(call.answer, call.do(connection)) for call in calls]
         self._migrated = True
-        if any(call.erases for call in calls):
+        if is_erased:
             wipe_journal(self._engine)
         for answer, outcome in outcomes:
             if answer:

@@ -40,9 +40,10 @@ class Postgres:
         self._run("initdb", "--auth=trust", "--username=clinic", "--encoding=UTF8", "--locale=C", "--no-sync")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+            port = free.getsockname()[1]
+        self._url = f"postgresql://clinic:secret@127.0.0.1:{port}/postgres"
         with (self._data / "postgresql.conf").open("a") as settings:
-            settings.write(f"{_SETTINGS}listen_addresses = '127.0.0.1'\nport = {self._port}\n")
+            settings.write(f"{_SETTINGS}listen_addresses = '127.0.0.1'\nport = {port}\n")
 
     def start(self) -> None:
         """Serve, on the same port as before."""
@@ -50,22 +51,18 @@ class Postgres:
 
     def stop(self) -> None:
         """Be gone: break every connection and refuse new ones."""
-        self._run("pg_ctl", "stop", "--mode=immediate", "--silent")
+        self._run("pg_ctl", "stop", "--mode=fast", "--silent")
 
     def fresh_database(self) -> str:
-        """Return the URL of a database in which nothing is yet."""
+        """Return the URL of a database in which nothing is yet: a schema of its own, which is made sooner."""
         name = f"clinic{next(_numbers)}"
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]  # the name is our own
-        return self.url(name)
-
-    def url(self, name: str) -> str:
-        """Return the URL of a database of that name."""
-        return f"postgresql://clinic:secret@127.0.0.1:{self._port}/{name}"
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        return f"{self._url}?options=-csearch_path%3D{name}"
 
     def files(self) -> Iterator[Path]:
         """Return the files that hold what was written, the journal among them."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("CHECKPOINT")
         return (path for path in self._data.rglob("*") if path.is_file())
 
