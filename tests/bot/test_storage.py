@@ -20,15 +20,13 @@ from bot.config import read_settings
 from bot.database import reach
 from bot.errors import OutOfReachError, UserError
 from bot.handlers import Handlers
-from bot.markdown import refusal
 from bot.migrations import MIGRATIONS, migrate
 from bot.offline import Conversation, open_conversation
 from bot.polling import Poller
 from bot.sealing import NO_KEY, Keys
 from bot.storage import Claim, Storage, open_storage
 from bot.waiting import Waits
-from faq.loading import load
-from faq.reply import Faq, Thresholds
+from faq.reply import Faq
 from tests.bot.test_conversations import says
 from tests.telegram_server import TelegramServer, until
 
@@ -83,12 +81,6 @@ async def storage(url, clock):
         yield storage
 
 
-@pytest.fixture(scope="session")
-def unsure(bicycles) -> Faq:
-    """An FAQ that knows no answer to anything typed, but knows danger."""
-    return Faq(load(bicycles, refusal), thresholds=Thresholds(answer=2, clarify=4, topic=4))
-
-
 def ask(url: str, question: str) -> list[tuple]:
     """Ask the database directly, past the storage."""
     engine = reach(url)
@@ -116,15 +108,35 @@ async def test_of_many_claims_at_once_each_update_has_one_winner(url):
         assert [won[n : n + 3].count(Claim.MINE) for n in range(0, len(won), 3)] == [1] * 100
 
 
-async def test_what_a_dead_process_had_in_hand_is_taken_over_after_the_lease(url, clock):
-    async with opened(url, clock=clock, lease=10) as living:
-        await (dead := Storage(url, Keys([KEY]), 90, clock=clock, lease=1000)).start()
-        assert await dead.claim(5) is Claim.MINE  # and it never says a word again: its next sign of life is far off
-        clock.now += 9
-        assert await living.claim(5) is Claim.BUSY
-        clock.now += 2
-        assert await living.claim(5) is Claim.MINE
-        await dead._writer.close(5)
+CLAIM_AND_WAIT = """
+import asyncio, sys
+from bot.sealing import Keys
+from bot.storage import Storage
+
+async def claim_and_wait(url, key):
+    storage = Storage(url, Keys([key]), 90)
+    await storage.start()
+    await storage.claim(5)
+    await storage.claim(6)
+    storage.done(6)
+    await storage.figures()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(claim_and_wait(*sys.argv[1:]))
+"""
+
+
+async def test_what_a_killed_process_had_in_hand_is_taken_over_after_the_lease(url, clock):
+    process = subprocess.Popen([sys.executable, "-c", CLAIM_AND_WAIT, url, KEY], stdout=subprocess.PIPE)  # noqa: S603
+    with process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+    async with opened(url, clock=clock, lease=60) as living:
+        assert (await living.claim(5), await living.claim(6)) == (Claim.BUSY, Claim.DONE)
+        clock.now += 600
+        assert (await living.claim(5), await living.claim(6)) == (Claim.MINE, Claim.DONE)
 
 
 async def test_what_a_living_process_has_in_hand_stays_there_however_long_it_takes(url, clock):
@@ -294,12 +306,12 @@ async def test_feedback_on_an_entry_that_is_gone_gets_a_friendly_answer(storage,
 # --- gaps ------------------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_not_answered_is_kept_without_what_tells_who_asked(storage, unsure):
-    async with open_conversation(Handlers(unsure, storage)) as conversation:
-        await conversation.say("does a zebra help? call 555-123-4567, pat@mail.example")
+async def test_what_was_not_answered_is_kept_without_what_tells_who_asked(storage, faq):
+    async with open_conversation(Handlers(faq, storage)) as conversation:
+        await conversation.say("do you sell zebra cakes? call 555-123-4567, pat@mail.example")
         [gap] = await storage.gaps()
-    assert gap.utterance == "does a zebra help? call [number], [mail]"
-    assert gap.nearest in unsure.entries
+    assert gap.utterance == "do you sell zebra cakes? call [number], [mail]"
+    assert gap.nearest in faq.entries
     assert 0 <= gap.score <= 1
 
 
@@ -348,43 +360,43 @@ async def test_gaps_whose_key_is_gone_are_told_by_their_number(sqlite_url, caplo
 # --- /forget and /privacy --------------------------------------------------------------------------------------------
 
 
-async def test_forget_asks_once_then_removes_and_says_how_much(storage, unsure):
-    async with open_conversation(Handlers(unsure, storage)) as conversation:
+async def test_forget_asks_once_then_removes_and_says_how_much(storage, faq):
+    async with open_conversation(Handlers(faq, storage)) as conversation:
         for typed in ("a zebra?", "two zebras?"):
             await conversation.say(typed)
         storage.keep_gap(8, "zebra of somebody else", "brakes", 0.1)
         [asked] = await conversation.say("/forget")
-        assert says(asked, unsure.wording.forget)
+        assert says(asked, faq.wording.forget)
         assert len(await storage.gaps()) == 3
-        [told] = await conversation.press(unsure.wording.buttons.forget)
-        assert says(told, unsure.wording.forgotten.replace("{count}", "2"))
+        [told] = await conversation.press(faq.wording.buttons.forget)
+        assert says(told, faq.wording.forgotten.replace("{count}", "2"))
         assert (told.kind, told.message_id, told.buttons) == ("edit", asked.message_id, ())
         assert [gap.utterance for gap in await storage.gaps()] == ["zebra of somebody else"]
         [again] = await conversation.receive(conversation.telegram.press("f", asked))
-        assert says(again, unsure.wording.forgotten.replace("{count}", "0"))
+        assert says(again, faq.wording.forgotten.replace("{count}", "0"))
 
 
-async def test_what_cannot_be_removed_now_is_not_said_to_be_gone(postgres, unsure):
-    async with opened(postgres.fresh_database()) as storage, open_conversation(Handlers(unsure, storage)) as patient:
+async def test_what_cannot_be_removed_now_is_not_said_to_be_gone(postgres, faq):
+    async with opened(postgres.fresh_database()) as storage, open_conversation(Handlers(faq, storage)) as patient:
         await patient.say("a zebra?")
         await storage.figures()
         postgres.stop()
         try:
             await patient.say("/forget")
-            [told] = await patient.press(unsure.wording.buttons.forget)
-            assert says(told, unsure.wording.forget_later)
+            [told] = await patient.press(faq.wording.buttons.forget)
+            assert says(told, faq.wording.forget_later)
         finally:
             postgres.start()
         await until_within_reach(storage)
         assert len(await storage.gaps()) == 1
 
 
-async def test_without_a_storage_nothing_is_kept_and_that_is_what_forget_says(unsure):
-    async with open_conversation(Handlers(unsure)) as conversation:
+async def test_without_a_storage_nothing_is_kept_and_that_is_what_forget_says(faq):
+    async with open_conversation(Handlers(faq)) as conversation:
         await conversation.say("a zebra?")
         await conversation.say("/forget")
-        [told] = await conversation.press(unsure.wording.buttons.forget)
-        assert says(told, unsure.wording.forgotten.replace("{count}", "0"))
+        [told] = await conversation.press(faq.wording.buttons.forget)
+        assert says(told, faq.wording.forgotten.replace("{count}", "0"))
 
 
 async def test_privacy_tells_the_days_that_are_set(sqlite_url, faq):
@@ -396,9 +408,9 @@ async def test_privacy_tells_the_days_that_are_set(sqlite_url, faq):
 # --- nothing in the clear --------------------------------------------------------------------------------------------
 
 TYPED = [
-    "does a zebra help against marmalade",
-    "ist das mit Zebrastreifen möglich",
-    "may I bring my zebra named Wilhelmina? call 555-123-4567",
+    "does a zebra sell marmalade",
+    "verkaufen Sie Kuchen mit Zebrastreifen, möglichst süß?",
+    "do you sell cakes? call me, Wilhelmina, at 555-123-4567",
     "/start brakes__zebra-5551234 zebra crossing",
     "/start zebra-crossing-for-everybody-who-types-on-and-on",
     "/zebra please",
@@ -406,9 +418,9 @@ TYPED = [
 ]
 
 
-async def talk(url: str, unsure: Faq, files) -> list[bytes]:
+async def talk(url: str, faq: Faq, files) -> list[bytes]:
     """Type everything that a patient might, and return what then stands in the files, while they are open and after."""
-    async with opened(url) as storage, open_conversation(Handlers(unsure, storage)) as conversation:
+    async with opened(url) as storage, open_conversation(Handlers(faq, storage)) as conversation:
         for typed in TYPED:
             assert await conversation.say(typed)
         assert len(await storage.gaps()) == 3
@@ -421,24 +433,23 @@ def words() -> list[bytes]:
     return [word.encode() for word in typed | {"555-123-4567"}]
 
 
-@pytest.mark.parametrize("encode", [bytes, base64.b64encode], ids=["as it is", "in base64"])
-async def test_no_typed_word_stands_in_the_files_or_the_log(tmp_path, unsure, caplog, encode):
+async def test_no_typed_word_stands_in_the_files_or_the_log(tmp_path, faq, caplog):
     caplog.set_level(logging.DEBUG)
     folder = tmp_path / "kept"
-    found = await talk(f"sqlite:///{folder}/clinic.sqlite", unsure, lambda: folder.glob("*"))
+    found = await talk(f"sqlite:///{folder}/clinic.sqlite", faq, lambda: folder.glob("*"))
     assert any(b"SQLite format 3" in content for content in found)
     assert any(len(content) > 10_000 and b"SQLite format 3" not in content for content in found)  # the journal
     for word in words():
-        assert not any(encode(word).lower() in content.lower() for content in found)
+        assert not any(word.lower() in content.lower() for content in found)
         assert (
             word.decode().lower() not in " ".join(r.getMessage() for r in caplog.records if r.name[:3] == "bot").lower()
         )
 
 
-async def test_no_typed_word_stands_in_the_files_of_postgresql(postgres, unsure):
+async def test_no_typed_word_stands_in_the_files_of_postgresql(postgres, faq):
     # Its own catalogs hold some words of everyday language.
     rare = [word for word in words() if re.search(b"zebra|marmalade|wilhelmina|4567", word, re.IGNORECASE)]
-    found = await talk(postgres.fresh_database(), unsure, postgres.files)
+    found = await talk(postgres.fresh_database(), faq, postgres.files)
     assert sum(b"flyer" in content or b"fallback" in content for content in found)
     assert not [word for word in rare if any(word in content for content in found)]
 
@@ -578,12 +589,12 @@ asyncio.run(start_and_stop(*sys.argv[1:]))
 
 def test_processes_that_start_together_apply_each_migration_once(url):
     command = [sys.executable, "-c", START_AND_STOP, url, KEY]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(3)]  # noqa: S603  # our own
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(2)]  # noqa: S603  # our own
     for process in processes:
         process.communicate(b"now\n")
-    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert [process.returncode for process in processes] == [0, 0]
     assert ask(url, "SELECT version FROM migrations") == [(version,) for version in range(1, len(MIGRATIONS) + 1)]
-    assert ask(url, "SELECT count FROM replies") == [(3,)]
+    assert ask(url, "SELECT count FROM replies") == [(2,)]
 
 
 def test_a_migration_is_applied_whole_or_not_at_all_and_only_once(url):
