@@ -13,6 +13,9 @@ _WRONG_URL = "DATABASE_URL: write sqlite:///path/to/file.sqlite or postgresql://
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 # A server that is silent for so long is gone: waiting longer only fills the queue.
 _SILENT_SECONDS = 5
+# So long a write waits for another program that writes to a SQLite file; emptying the journal is not worth as much.
+_LOCKED_MS = 5000
+_WIPING_MS = 100
 _REACHING_POSTGRESQL = {
     "connect_timeout": _SILENT_SECONDS,
     "tcp_user_timeout": _SILENT_SECONDS * 1000,
@@ -63,7 +66,7 @@ def _sqlite(url: URL, path: Path) -> Engine:
         pool_size=1,
         max_overflow=0,
         hide_parameters=True,
-        connect_args={"check_same_thread": False, "isolation_level": None},
+        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": _LOCKED_MS / 1000},
     )
     event.listen(engine, "connect", _settle_sqlite)
     event.listen(engine, "begin", _begin_at_once)
@@ -86,11 +89,19 @@ def make_durable(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
 
 
-def wipe_journal(engine: Engine) -> None:
-    """Empty SQLite's journal, which still holds what was deleted; PostgreSQL looks after its own."""
-    if engine.dialect.name == "sqlite":
-        connection = engine.raw_connection()
-        try:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
+def wipe_journal(engine: Engine) -> bool:
+    """Empty SQLite's journal, which still holds what was deleted, and tell whether nobody was in the way.
+
+    PostgreSQL looks after its own.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_WIPING_MS}")
+        is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {_LOCKED_MS}")
+    finally:
+        connection.close()
+    return not is_busy

@@ -30,8 +30,9 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     loop.set_exception_handler(_log_by_type)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    faq = load()
     storage = await open_storage(settings)
-    handlers = Handlers(load(), storage)
+    handlers = Handlers(faq, storage)
     bot = build_bot(token, settings.telegram_api_url, sender=Sender())
     poller = Poller(build_application(bot, handlers), heard=heartbeat(token).touch, storage=storage)
     following = asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange))

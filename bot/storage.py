@@ -59,6 +59,7 @@ _KEEP_GAP = text("INSERT INTO gaps VALUES (:id, :day, :author, :sealed, :nearest
 _FORGET = text("DELETE FROM gaps WHERE author = :author")
 _FORGET_OLD_GAPS = text("DELETE FROM gaps WHERE day <= :day")
 _FORGET_OLD_UPDATES = text("DELETE FROM updates WHERE claimed_at < :time")
+_ANYTHING = text("SELECT 1")
 _GAPS = text("SELECT id, day, sealed, nearest, score FROM gaps ORDER BY day, id")
 _REPLIES = text("SELECT day, kind, entry, campaign, count FROM replies")
 _FEEDBACK = text("SELECT day, entry, helpful, count FROM feedback")
@@ -131,7 +132,7 @@ class Storage:
         self._writer.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
         try:
-            await self._writer.ask(_nothing, _START_SECONDS)
+            await self._writer.ask(_is_there, _START_SECONDS)
         except OutOfReachError:
             if self._engine.dialect.name == "sqlite":
                 await self.close()
@@ -161,7 +162,7 @@ class Storage:
     async def is_answering(self) -> bool:
         """Tell whether the database answers."""
         try:
-            return await self._writer.ask(_nothing, self._patience, urgent=True)
+            return await self._writer.ask(_is_there, self._patience, urgent=True)
         except OutOfReachError:
             return False
 
@@ -305,8 +306,8 @@ def _keys(settings: Settings, url: str) -> Keys:
     raise UserError(NO_KEY)
 
 
-def _nothing(_: Connection) -> bool:
-    return True
+def _is_there(connection: Connection) -> bool:
+    return bool(connection.execute(_ANYTHING).scalar())
 
 
 def _done_lately(connection: Connection) -> frozenset[int]:

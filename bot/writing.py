@@ -165,10 +165,20 @@ class Writer:
             outcomes = [(call.answer, call.do(connection)) for call in calls]
         self._migrated = True
         if is_erased:
-            wipe_journal(self._engine)
+            self._wipe_journal()
         for answer, outcome in outcomes:
             if answer:
                 answer.set_result(outcome)
+
+    def _wipe_journal(self) -> None:
+        """Let nothing come of a failure: the jobs are done, and housekeeping tries again."""
+        try:
+            is_wiped = wipe_journal(self._engine)
+        except Exception as error:
+            log.warning("the journal can't be emptied: %s", _name(error))
+        else:
+            if not is_wiped:
+                log.warning("the journal can't be emptied while another program reads the database")
 
     def _persist_singly(self, jobs: list[Job], error: Exception) -> None:
         """Keep one job that the database refuses from taking the others with it."""

@@ -464,6 +464,21 @@ async def test_what_was_forgotten_is_gone_from_the_files_too(tmp_path, sqlite_ur
         assert not any(sealed.encode() in path.read_bytes() for path in tmp_path.glob("kept*"))
 
 
+async def test_a_program_that_reads_the_file_does_not_hinder_forgetting(sqlite_url, caplog):
+    async with opened(sqlite_url) as storage:
+        storage.keep_gap(7, "a zebra?", "brakes", 0.1)
+        await storage.gaps()
+        reader = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM gaps").fetchall()
+        try:
+            assert await storage.forget(7) == 1
+        finally:
+            reader.close()
+        assert await storage.gaps() == []
+    assert "the journal can't be emptied while another program reads the database" in caplog.text
+
+
 async def test_a_chat_is_not_to_be_recognized_by_what_stands_for_it(sqlite_url):
     async with opened(sqlite_url) as storage:
         storage.keep_gap(123456789, "a zebra?", "brakes", 0.1)
@@ -514,6 +529,29 @@ async def test_while_the_database_is_gone_patients_are_answered_and_what_has_no_
         assert sum(replies.values()) + storage.lost == 17
         assert await storage.claim(5) is Claim.BUSY
     assert "storage is within reach again" in caplog.text
+
+
+async def test_whether_the_database_answers_is_known_at_any_time(postgres):
+    async with opened(postgres.fresh_database()) as storage:
+        for _ in range(2):
+            assert await storage.is_answering()
+            postgres.stop()
+            try:
+                assert not await storage.is_answering()
+            finally:
+                postgres.start()
+            await until_within_reach(storage)
+        assert storage.lost == 0
+
+
+async def test_a_connection_that_broke_while_idle_is_made_anew_and_nobody_notices(postgres, caplog):
+    async with opened(postgres.fresh_database()) as storage:
+        assert await storage.claim(5) is Claim.MINE
+        postgres.stop()
+        postgres.start()
+        assert await storage.claim(6) is Claim.MINE
+        assert await storage.claim(6) is Claim.BUSY
+    assert not caplog.text
 
 
 async def test_the_database_may_come_up_after_the_bot(postgres, caplog):
