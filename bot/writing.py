@@ -74,7 +74,7 @@ class Writer:
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._closing = threading.Event()
         self._migrated = False
-        self._refused = self._dropped = 0  # each is counted by one thread only
+        self._taken = self._finished = self._refused = self._dropped = 0  # each is changed by one thread only
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
 
     @property
@@ -87,7 +87,7 @@ class Writer:
         if self._closing.is_set() or self._queue.qsize() >= self._room:
             self._refused += 1
         else:
-            self._queue.put(job)
+            self._take_on(job)
 
     async def ask(
         self, do: Callable[[Connection], Answered], patience: float, *, urgent: bool = False, erases: bool = False
@@ -96,11 +96,15 @@ class Writer:
         if self.is_out_of_reach or self._closing.is_set():
             raise OutOfReachError
         answer: Future[Answered] = Future()
-        self._queue.put(Call(do, answer, urgent, erases))
+        self._take_on(Call(do, answer, urgent, erases))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(answer), patience)
         except TimeoutError:
             raise OutOfReachError from None
+
+    def _take_on(self, job: Job) -> None:
+        self._taken += 1
+        self._queue.put(job)
 
     def start(self) -> None:
         """Begin with the work."""
@@ -112,14 +116,16 @@ class Writer:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join, seconds)
         if self._thread.is_alive():
-            self._refused += self._queue.qsize() - 1
+            self._refused += self._taken - self._finished
         self._engine.dispose(close=not self._thread.is_alive())
 
     def _run(self) -> None:
         while batch := self._take():
             for urgent in (True, False):
-                if jobs := [job for job in batch if job and job.urgent == urgent and _is_wanted(job)]:
-                    self._persist(jobs)
+                jobs = [job for job in batch if job and job.urgent == urgent]
+                if wanted := list(filter(_is_wanted, jobs)):
+                    self._persist(wanted)
+                self._finished += len(jobs)
             if batch[-1] is None:
                 return
 

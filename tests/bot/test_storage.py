@@ -595,6 +595,19 @@ async def test_a_database_that_is_slow_keeps_nobody_waiting(sqlite_url, faq):
         assert await storage.claim(5) is Claim.DONE
 
 
+async def test_a_stop_does_not_wait_for_a_database_that_hangs(sqlite_url):
+    async with opened(sqlite_url) as storage:
+        slow = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        slow.execute("BEGIN IMMEDIATE")
+        storage.count_reply("answer", "brakes")
+        storage.count_reply("answer", "brakes")
+        began = time.monotonic()
+        await storage.close(0.05)
+        assert time.monotonic() - began < 2
+        assert storage.lost == 2
+        slow.close()
+
+
 async def test_a_record_that_the_database_refuses_takes_no_other_with_it(postgres, caplog):
     async with opened(postgres.fresh_database()) as storage:
         storage.count_reply("answer", "brakes")
