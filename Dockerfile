@@ -19,7 +19,7 @@ RUN pip uninstall --yes --root-user-action ignore pip \
     && useradd --uid 10001 --no-create-home --no-log-init --shell /usr/sbin/nologin clinic \
     && install -d -o clinic -g clinic /data
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATABASE_URL=sqlite:////data/clinic-faq.sqlite
 # Whatever is served is reached from outside the container, or not at all.
 ENV HOST=0.0.0.0
 USER 10001:10001

@@ -67,6 +67,7 @@ def build_application(bot: ExtBot[Any], handlers: Handlers) -> App:
             CommandHandler("topics", handlers.topics, messages),
             CommandHandler("contact", handlers.contact, messages),
             CommandHandler("privacy", handlers.privacy, messages),
+            CommandHandler("forget", handlers.forget, messages),
             CommandHandler("help", handlers.help, messages),
             # A command that is none of ours; in a group it may be another bot's.
             MessageHandler(messages & filters.COMMAND & filters.ChatType.PRIVATE, handlers.help),

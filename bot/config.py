@@ -14,6 +14,8 @@ TELEGRAM = "https://api.telegram.org"
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 # Where the webhook is served when nothing else is said; balancers and containers expect it there.
 _USUAL_PORT = 8080
+# Three months of questions show what patients miss; then a question is old enough to be forgotten.
+RETENTION_DAYS = 90
 PRODUCT_ANSWERS = Path(__file__).parent.parent / "faq"
 
 
@@ -31,6 +33,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int | None = Field(None, ge=1, le=65535)
     answers: Path = PRODUCT_ANSWERS
+    # A secret, as the password of a PostgreSQL stands in it.
+    database_url: SecretStr = SecretStr("sqlite:///data/clinic-faq.sqlite")
+    storage_key: SecretStr | None = None
+    retention_days: int = Field(RETENTION_DAYS, ge=1, le=3650)
     log_format: Literal["plain", "json"] = "plain"
 
     @field_validator("webhook_url")

@@ -1,4 +1,4 @@
-"""What keeps the bot from its work and can be mended by whoever started it."""
+"""What keeps the bot from its work."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     def __init__(self, sentence: str, problems: int = 1) -> None:
         super().__init__(sentence)
         self.problems = problems
+
+
+class OutOfReachError(Exception):
+    """The database does not answer now; later it may."""

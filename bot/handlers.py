@@ -3,17 +3,23 @@
 import logging
 import re
 import time
+from typing import TYPE_CHECKING
 
 from telegram import Bot, CallbackQuery, LinkPreviewOptions, Message, ReplyParameters, Update
 from telegram.constants import ChatType, ParseMode
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ContextTypes
 
+from bot.config import RETENTION_DAYS
 from bot.deciding import Decider, one_thread
+from bot.errors import OutOfReachError
 from bot.recorder import Recorder
-from bot.render import Outgoing, Pressed, Renderer
+from bot.render import Outgoing, Pressed, Renderer, without_feedback
 from faq.model import Entry
-from faq.reply import Answer, Faq, Reply, Urgent
+from faq.reply import Answer, Fallback, Faq, Reply, Urgent
+
+if TYPE_CHECKING:
+    from bot.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +32,10 @@ _CAMPAIGN = "__"
 class Handlers:
     """Answers updates from one version of the FAQ, which may be exchanged while the bot runs."""
 
-    def __init__(self, faq: Faq, *, recorder: Recorder | None = None) -> None:
+    def __init__(self, faq: Faq, *, recorder: Recorder | None = None, storage: "Storage | None" = None) -> None:
+        """Without a storage, nothing is kept."""
         self._recorder = recorder or Recorder()
+        self._storage = storage
         self._thread = one_thread()
         self.exchange(faq)
 
@@ -39,14 +47,17 @@ class Handlers:
     def exchange(self, faq: Faq) -> None:
         """Answer from this version of the FAQ from now on."""
         self._faq = faq
-        self._renderer = Renderer(faq)
+        kept_days = self._storage.retention_days if self._storage else RETENTION_DAYS
+        self._renderer = Renderer(faq, kept_days, asks_feedback=self._storage is not None)
         self._decider = Decider(faq, self._thread)
 
     async def start(self, update: Update, context: Context) -> None:
         """Welcome a person, or show the entry that their link names."""
         payload = context.args[0] if context.args else ""
-        entry = self._faq.entry(payload.partition(_CAMPAIGN)[0])
+        entry_id, _, campaign = payload.partition(_CAMPAIGN)
+        entry = self._faq.entry(entry_id)
         await _say(update, self._renderer.entry(entry) if entry else self._renderer.start())
+        self._count("start", entry, campaign)
 
     async def topics(self, update: Update, context: Context) -> None:
         """Show the menu of topics."""
@@ -59,6 +70,10 @@ class Handlers:
     async def privacy(self, update: Update, context: Context) -> None:
         """Tell what happens to a patient's words."""
         await _say(update, self._renderer.privacy())
+
+    async def forget(self, update: Update, context: Context) -> None:
+        """Ask whether what is kept from the chat should really be removed."""
+        await _say(update, self._renderer.forget())
 
     async def help(self, update: Update, context: Context) -> None:
         """Tell what the bot can do."""
@@ -85,11 +100,16 @@ class Handlers:
         """Show what a pressed button leads to."""
         if (query := update.callback_query) is None:
             return
-        await _stop_spinning(query)
         kind, _, name = (query.data or "").partition(":")
+        entry = self._faq.entry(name)
+        is_feedback = entry is not None and kind in (Pressed.HELPFUL, Pressed.NOT_HELPFUL)
+        await _stop_spinning(query, self._faq.wording.feedback_thanks if is_feedback else None)
         match kind:
-            case Pressed.ENTRY if entry := self._faq.entry(name):
+            case Pressed.HELPFUL | Pressed.NOT_HELPFUL if entry:
+                await self._take_feedback(query, entry, helpful=kind == Pressed.HELPFUL)
+            case Pressed.ENTRY if entry:
                 await _say(update, self._renderer.entry(entry))
+                self._count("button", entry)
             case Pressed.TOPIC if topic := self._faq.topics.get(name):
                 await _turn_page(update, self._renderer.topic(topic))
             case Pressed.BACK:
@@ -98,6 +118,8 @@ class Handlers:
                 await _say(update, self._renderer.topics())
             case Pressed.TOPIC_ANEW if topic := self._faq.topics.get(name):
                 await _say(update, self._renderer.topic(topic))
+            case Pressed.FORGET:
+                await _turn_page(update, await self._forget(update))
             case Pressed.CALM if question := _question_above(query):
                 await self._reply(update, _without_mention(question, context.bot), calm=True)
             case _:
@@ -112,6 +134,32 @@ class Handlers:
         seconds = time.perf_counter() - began
         self._recorder.replied(reply.kind, reply.entry.id if isinstance(reply, Answer) else None, seconds)
         _note(update, reply, seconds)
+        self._count(reply.kind, reply.entry if isinstance(reply, Answer) else None)
+        if isinstance(reply, Fallback) and not calm:  # what sounded like an emergency is kept under no circumstances
+            self._keep(update, utterance, reply)
+
+    def _count(self, kind: str, entry: Entry | None, campaign: str = "") -> None:
+        if self._storage:
+            self._storage.count_reply(kind, entry.id if entry else "", campaign)
+
+    def _keep(self, update: Update, utterance: str, reply: Fallback) -> None:
+        nearest = reply.ranking.candidates[0]
+        if self._storage and update.effective_chat:
+            self._storage.keep_gap(update.effective_chat.id, utterance, nearest.entry.id, nearest.score)
+
+    async def _take_feedback(self, query: CallbackQuery, entry: Entry, *, helpful: bool) -> None:
+        """Count a press, but only the first below an answer: it takes the buttons away."""
+        if await _take_away(query) and self._storage:
+            self._storage.count_feedback(entry.id, helpful=helpful)
+
+    async def _forget(self, update: Update) -> Outgoing:
+        """Remove what is kept from the chat, and tell how much that was or that it must be tried again."""
+        if self._storage is None or update.effective_chat is None:
+            return self._renderer.forgotten(0)
+        try:
+            return self._renderer.forgotten(await self._storage.forget(update.effective_chat.id))
+        except OutOfReachError:
+            return self._renderer.forget_later()
 
     def _entry_replied_to(self, message: Message) -> Entry | None:
         """Return the entry whose answer a message replies to; its question is the answer's first line."""
@@ -193,9 +241,21 @@ async def _turn_page(update: Update, outgoing: Outgoing) -> None:
             await _say(update, outgoing)
 
 
-async def _stop_spinning(query: CallbackQuery) -> None:
+async def _take_away(query: CallbackQuery) -> bool:
+    """Remove the buttons that ask whether an answer helped, and tell whether they were still there."""
+    answer = query.message
+    if not isinstance(answer, Message) or answer.reply_markup is None:
+        return False
     try:
-        await query.answer()
+        await answer.edit_reply_markup(without_feedback(answer.reply_markup))
+    except BadRequest:  # the buttons are gone already
+        return False
+    return True
+
+
+async def _stop_spinning(query: CallbackQuery, notice: str | None = None) -> None:
+    try:
+        await query.answer(notice)
     except BadRequest:  # it was too old, or answered before a crash: nothing spins any more
         log.debug("stale callback query")
 

@@ -14,7 +14,7 @@ class Claim(Enum):
 
     MINE = auto()  # nobody has it: handle it, then call done or release
     DONE = auto()  # it was handled
-    BUSY = auto()  # another process has it in hand: let Telegram bring it again
+    BUSY = auto()  # another process has it in hand, or died over it a moment ago: let Telegram bring it again
 
 
 class Ledger(Protocol):

@@ -86,8 +86,8 @@ class Metrics(Recorder):
         """A call of the webhook was refused for this reason."""
         self._refusals.labels(reason).inc()
 
-    def visited(self, campaign: str) -> None:
-        """The counted contact link was followed; what is no campaign's name is counted without one."""
+    def visited(self, campaign: str) -> str:
+        """The counted contact link was followed; return the name that the visit is counted under, if any."""
         if not _CAMPAIGN.fullmatch(campaign):
             campaign = _NO_CAMPAIGN
         elif campaign not in self._campaigns and len(self._campaigns) >= _CAMPAIGNS:
@@ -95,6 +95,7 @@ class Metrics(Recorder):
         else:
             self._campaigns.add(campaign)
         self._visits.labels(campaign).inc()
+        return campaign
 
     def problems_found(self, problems: int) -> None:
         """The saved FAQ has so many problems."""

@@ -12,10 +12,12 @@ from bot.config import Settings
 from bot.handlers import Handlers
 from bot.health import Check, Hearing, heartbeat
 from bot.intake import Intake
+from bot.ledger import Memory
 from bot.metrics import Metrics
 from bot.polling import Poller
 from bot.reloading import follow_changes
 from bot.sending import Sender
+from bot.storage import Storage, open_storage
 from bot.watchdog import notify, watch
 from bot.web import Web, listen, serving
 from bot.webhook import Webhook, usual_secret
@@ -30,30 +32,52 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     loop.set_exception_handler(_log_by_type)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
-    metrics = Metrics()
-    handlers = Handlers(load(), recorder=metrics)
+    faq = load()
+    storage = await open_storage(settings)
+    try:
+        await _serve(settings, token, load, faq, storage, stop)
+    finally:
+        await storage.close()
+    log.info("stopped")
+
+
+async def _serve(
+    settings: Settings, token: str, load: Callable[[], Faq], faq: Faq, storage: Storage, stop: asyncio.Event
+) -> None:
+    metrics = Metrics(lost=lambda: storage.lost)
+    handlers = Handlers(faq, recorder=metrics, storage=storage)
     hearing = Hearing(heartbeat(token).touch)
     bot = build_bot(token, settings.telegram_api_url, sender=Sender())
-    intake = Intake(build_application(bot, handlers), metrics)
+    # Who polls is alone, and needs to ask only once; webhook processes must not answer what another has in hand.
+    ledger = storage if settings.webhook_url else Memory(await storage.done_lately(), storage.done)
+    intake = Intake(build_application(bot, handlers), metrics, ledger)
     webhook = _webhook(settings, token, intake, hearing, metrics)
 
-    async def faq() -> Check:
+    async def content() -> Check:
         return Check(True, f"{len(handlers.faq.entries)} entries; problems in the saved files: {metrics.problems}.")
 
-    probes = {"updates": webhook.check if webhook else hearing.check, "faq": faq}
+    async def database() -> Check:
+        is_answering = await storage.is_answering()
+        told = "answers" if is_answering else "does not answer; patients are answered all the same"
+        return Check(is_answering, f"The database {told}. Records lost since the start: {storage.lost}.")
+
+    def count_visit(campaign: str) -> None:
+        storage.count_reply("contact", campaign=campaign)
+
+    probes = {"updates": webhook.check if webhook else hearing.check, "storage": database, "faq": content}
+    web = Web(lambda: handlers.faq, metrics, probes, intake, webhook, count_visit)
     background = [
         asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange, metrics.problems_found)),
         asyncio.create_task(watch(hearing)),
     ]
     try:
-        async with _served(settings, Web(lambda: handlers.faq, metrics, probes, intake, webhook)):
+        async with _served(settings, web):
             log.info("started")
             await (webhook.run(stop) if webhook else Poller(intake, hearing.heard).run(stop))
     finally:
         for task in background:
             task.cancel()
         await intake.close()
-    log.info("stopped")
 
 
 def _stop(stop: asyncio.Event) -> None:

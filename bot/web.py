@@ -49,12 +49,15 @@ class Web:
         probes: Mapping[str, Probe],
         intake: Intake,
         webhook: Webhook | None = None,
+        count_visit: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`count_visit` is told the campaign of each visit of the contact link, for good."""
         self._faq = faq
         self._metrics = metrics
         self._probes = probes
         self._intake = intake
         self._webhook = webhook
+        self._count_visit = count_visit
 
     def app(self) -> Starlette:
         """Return them as an application; without a webhook there is no route for one."""
@@ -99,7 +102,7 @@ class Web:
         if clinic is None or clinic.contact is None:
             return PlainTextResponse(_NO_CONTACT, 404)
         if request.method != "HEAD":  # those are programs that look where the link leads
-            self._metrics.visited(request.query_params.get("c", ""))
+            self._count_visit(self._metrics.visited(request.query_params.get("c", "")))
         return RedirectResponse(clinic.contact, 302, {"Cache-Control": "no-store"})
 
     async def _fail(self, _: Request, error: Exception) -> Response:

@@ -186,7 +186,7 @@ async def test_a_link_to_no_entry_is_welcomed(say, faq, payload):
     ("command", "wording", "labels"),
     [
         ("/contact", "contact", ("Contact the clinic",)),
-        ("/privacy", "privacy", ()),
+        ("/forget", "forget", ("Yes, remove them",)),
         ("/help", "help", ("All topics", "Contact the clinic")),
         ("/help me please", "help", ("All topics", "Contact the clinic")),
         ("/topics", "topics", ("Repairs", "Renting", "Contact the clinic")),
@@ -199,6 +199,12 @@ async def test_a_command_is_answered(say, faq, command, wording, labels):
     [sent] = await say(command)
     assert says(sent, getattr(faq.wording, wording))
     assert sent.labels == labels
+
+
+async def test_the_way_a_patients_words_go_is_told_with_the_days_they_are_kept(say, faq):
+    [sent] = await say("/privacy")
+    assert says(sent, faq.wording.privacy.replace("{days}", "90"))
+    assert 8 <= len(sent.text.splitlines()) <= 12
 
 
 # --- the menu --------------------------------------------------------------------------------------------------------
@@ -542,7 +548,7 @@ async def test_the_products_own_questions_get_their_answers(own_conversation, ow
 
 
 async def test_the_products_own_sentences_are_taken_by_telegram(own_conversation):
-    for command in ("/start", "/help", "/topics", "/contact", "/privacy"):
+    for command in ("/start", "/help", "/topics", "/contact", "/privacy", "/forget"):
         assert len(await own_conversation.say(command)) == 1
 
 

@@ -183,7 +183,7 @@ async def test_a_bot_with_a_webhook_answers_what_is_brought_and_ends_cleanly(ser
             assert await bring("helmets?", "wrong") == 401
             async with telegram.get(f"{url}/readyz") as response:
                 checks = {check["name"]: check["ok"] for check in await response.json()}
-            assert (response.status, checks) == (200, {"updates": True, "faq": True})
+            assert (response.status, checks) == (200, {"updates": True, "storage": True, "faq": True})
             server.order("sendMessage", status(429, retry_after=0.3))
             last = asyncio.create_task(bring("my brakes squeal", agreed["secret_token"]))
             await until(lambda: server.count("sendMessage") == 2)

@@ -51,12 +51,14 @@ class Bot:
         options = {"waits": QUICK, "look_every": 0.02, **webhook}
         self.webhook = Webhook(self.intake, self.url, SECRET, self.hearing, age, **options)
         self.probes = {"updates": self.webhook.check}
+        self.visits: list[str] = []
         self.stop = asyncio.Event()
 
     @asynccontextmanager
     async def running(self, *, with_webhook: bool = True):
         """Run from here to the end of the block, and stop cleanly."""
-        web = Web(lambda: self.handlers.faq, self.metrics, self.probes, self.intake, with_webhook and self.webhook)
+        webhook = with_webhook and self.webhook
+        web = Web(lambda: self.handlers.faq, self.metrics, self.probes, self.intake, webhook, self.visits.append)
         receiving = asyncio.create_task(self.webhook.run(self.stop))
         try:
             async with ClientSession() as self.strangers, serving(web.app(), self.listener):
@@ -509,6 +511,7 @@ async def test_the_counted_link_leads_to_the_clinic_and_counts_the_campaign(bot)
         assert headers["Cache-Control"] == "no-store"
     await bot.get("/go/contact?c=flyer-june", "HEAD")
     assert await bot.figure("contact_visits_total", campaign="flyer-june") == 2
+    assert bot.visits.count("flyer-june") == 2
     assert await bot.figure("contact_visits_total", campaign="") == 1
 
 
