@@ -101,11 +101,12 @@ def evaluate(
 @cli.command()
 def run(answers: Answers = None) -> None:
     """Put the bot on Telegram."""
-    from bot.logs import start_logging
+    from bot.logs import log_what_nobody_caught, start_logging
     from bot.running import run_bot
 
     settings = _settings(answers)
     start_logging(settings.log_format)
+    log_what_nobody_caught()
     asyncio.run(run_bot(settings, settings.token(), lambda: _faq(answers)))
 
 

@@ -9,6 +9,8 @@ from telegram.constants import ChatType, ParseMode
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ContextTypes
 
+from bot.limits import ChatLimit
+from bot.logs import cause, note
 from bot.render import Outgoing, Pressed, Renderer
 from faq.model import Entry
 from faq.reply import Answer, Faq, Reply, Urgent
@@ -24,7 +26,8 @@ _CAMPAIGN = "__"
 class Handlers:
     """Answers updates from one version of the FAQ, which may be exchanged while the bot runs."""
 
-    def __init__(self, faq: Faq) -> None:
+    def __init__(self, faq: Faq, limit: ChatLimit | None = None) -> None:
+        self._limit = limit or ChatLimit()
         self.exchange(faq)
 
     def exchange(self, faq: Faq) -> None:
@@ -36,30 +39,32 @@ class Handlers:
         """Welcome a person, or show the entry that their link names."""
         payload = context.args[0] if context.args else ""
         entry = self._faq.entry(payload.partition(_CAMPAIGN)[0])
-        await _say(update, self._renderer.entry(entry) if entry else self._renderer.start())
+        await self._show(update, self._renderer.entry(entry) if entry else self._renderer.start())
 
     async def topics(self, update: Update, context: Context) -> None:
         """Show the menu of topics."""
-        await _say(update, self._renderer.topics())
+        await self._show(update, self._renderer.topics())
 
     async def contact(self, update: Update, context: Context) -> None:
         """Show the way to a person."""
-        await _say(update, self._renderer.contact())
+        await self._show(update, self._renderer.contact())
 
     async def privacy(self, update: Update, context: Context) -> None:
         """Tell what happens to a patient's words."""
-        await _say(update, self._renderer.privacy())
+        await self._show(update, self._renderer.privacy())
 
     async def help(self, update: Update, context: Context) -> None:
         """Tell what the bot can do."""
-        await _say(update, self._renderer.help())
+        await self._show(update, self._renderer.help())
 
     async def question(self, update: Update, context: Context) -> None:
         """Reply to what a person typed, in a group only when the bot is addressed."""
         message = update.effective_message
         if message is None or not message.text or not _is_for_us(message, context.bot):
             return
-        await self._reply(update, _without_mention(message.text, context.bot), about=self._entry_replied_to(message))
+        utterance = _without_mention(message.text, context.bot)
+        if await self._admits(update, utterance):
+            await self._reply(update, utterance, about=self._entry_replied_to(message))
 
     async def not_text(self, update: Update, context: Context) -> None:
         """Say that photos, voice messages, stickers and the like can't be read; but a caption may be an emergency."""
@@ -69,13 +74,15 @@ class Handlers:
         if message.caption and self._faq.alarm(message.caption):
             await self._reply(update, _without_mention(message.caption, context.bot))
         else:
-            await _say(update, self._renderer.not_text())
+            await self._show(update, self._renderer.not_text())
 
     async def button(self, update: Update, context: Context) -> None:
         """Show what a pressed button leads to."""
         if (query := update.callback_query) is None:
             return
         await _stop_spinning(query)
+        if not await self._admits(update):
+            return
         kind, _, name = (query.data or "").partition(":")
         match kind:
             case Pressed.ENTRY if entry := self._faq.entry(name):
@@ -92,6 +99,23 @@ class Handlers:
                 await self._reply(update, _without_mention(question, context.bot), calm=True)
             case _:
                 await _say(update, self._renderer.outdated_button())
+
+    async def _show(self, update: Update, outgoing: Outgoing) -> None:
+        if await self._admits(update):
+            await _say(update, outgoing)
+
+    async def _admits(self, update: Update, utterance: str = "") -> bool:
+        """Tell whether the chat may be answered: whoever asks too much is told so once, but an emergency is always met.
+
+        What leads to a message counts as a question, be it a command or a pressed button.
+        """
+        chat = update.effective_chat
+        if chat is None or self._limit.admits(chat.id) or (utterance and self._faq.alarm(utterance)):
+            return True
+        if self._limit.tells(chat.id):
+            note(log, "limited", update=update.update_id)
+            await _say(update, self._renderer.too_many())
+        return False
 
     async def _reply(self, update: Update, utterance: str, *, about: Entry | None = None, calm: bool = False) -> None:
         began = time.perf_counter()
@@ -110,9 +134,9 @@ class Handlers:
         """Log what went wrong, without a person's words, and apologize unless Telegram itself is the trouble."""
         number = update.update_id if isinstance(update, Update) else None
         if isinstance(context.error, Forbidden):
-            log.info("blocked update=%s", number)
+            note(log, "blocked", update=number)
             return
-        log.error("failed update=%s error=%s", number, type(context.error).__name__)
+        note(log, "failed", logging.ERROR, update=number, **cause(context.error))
         ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
         if isinstance(update, Update) and ours:
             await _say(update, self._renderer.trouble())
@@ -187,6 +211,6 @@ async def _stop_spinning(query: CallbackQuery) -> None:
 
 
 def _note(update: Update, reply: Reply, seconds: float) -> None:
-    entry = reply.entry.id if isinstance(reply, Answer) else "-"
-    figures = (update.update_id, reply.kind, entry, reply.ranking.candidates[0].score, seconds * 1e3)
-    log.info("replied update=%d kind=%s entry=%s score=%.2f ms=%.0f", *figures)
+    entry = reply.entry.id if isinstance(reply, Answer) else None
+    score, ms = reply.ranking.candidates[0].score, round(seconds * 1e3)
+    note(log, "replied", update=update.update_id, kind=reply.kind, entry=entry, score=score, ms=ms)

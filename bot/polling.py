@@ -13,6 +13,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from telegram.ext import Application
 
 from bot.errors import UserError
+from bot.logs import cause, figures, note
 from bot.sending import seconds_to_wait
 from bot.waiting import Waits
 
@@ -107,7 +108,10 @@ class Poller:
                 raise UserError("Telegram does not know this TELEGRAM_BOT_TOKEN. Ask @BotFather for it.") from None
             except Exception as error:  # whatever it is, Telegram may be up in a minute
                 wait = next(waits)
-                log.warning("Telegram can't be reached yet, again in %.1f s: %s", wait, type(error).__name__)
+                told = figures(wait=wait, **cause(error))
+                log.warning(
+                    "Telegram can't be reached yet, again in %.1f s: %s", wait, type(error).__name__, extra=told
+                )
             await asyncio.sleep(wait)
 
     async def _fetch(self, long_poll: timedelta, grace: float) -> dict[int, Json]:
@@ -125,24 +129,28 @@ class Poller:
         match error:
             case RetryAfter():
                 wait = seconds_to_wait(error)
-                log.warning("429: Telegram asks to wait %.1f s", wait)
+                log.warning("429: Telegram asks to wait %.1f s", wait, extra=figures(status=429, wait=wait))
             case Conflict() if "webhook is active" in error.message:
-                log.error("409: a webhook is set, so that polling hears nothing; it is being removed")
+                log.error(
+                    "409: a webhook is set, so that polling hears nothing; it is being removed",
+                    extra=figures(status=409),
+                )
                 with suppress(TelegramError):
                     await self._application.bot.delete_webhook(drop_pending_updates=False)
             case Conflict():
-                log.error("409: another bot polls with the same token; stop one of the two")
+                log.error("409: another bot polls with the same token; stop one of the two", extra=figures(status=409))
             case InvalidToken():
-                log.error("401: Telegram does not know the token any more")
+                log.error("401: Telegram does not know the token any more", extra=figures(status=401))
             case _:
-                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__)
+                told = figures(wait=wait, **cause(error))
+                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__, extra=told)
         return wait
 
     def _tell_heard(self) -> None:
         try:
             self._heard()
         except OSError as error:  # a full disk is no reason to stop listening
-            log.warning("can't note that Telegram was heard: %s", error.strerror)
+            log.warning("can't note that Telegram was heard: %s", error.strerror, extra=figures(**cause(error)))
 
     def _take(self, update_id: int, update: Json) -> None:
         if update_id not in self._tasks:
@@ -156,7 +164,7 @@ class Poller:
             async with self._turn(update), self._room:
                 await self._application.process_update(update)
         except Exception as error:
-            log.error("failed update=%d error=%s", update_id, type(error).__name__)
+            note(log, "failed", logging.ERROR, update=update_id, **cause(error))
 
     def _turn(self, update: Update) -> asyncio.Lock:
         """Return the lock of the update's chat, which those who wait for it get in the order in which they came."""
@@ -185,7 +193,8 @@ class Poller:
         try:
             await self._fetch(timedelta(0), _LAST_CONFIRMATION_SECONDS)
         except Exception as error:
-            log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__)
+            told = figures(**cause(error))
+            log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__, extra=told)
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

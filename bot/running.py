@@ -12,6 +12,8 @@ from typing import Any
 from bot.app import build_application, build_bot
 from bot.config import Settings
 from bot.handlers import Handlers
+from bot.limits import ChatLimit, SendLimit
+from bot.logs import cause, figures
 from bot.polling import Poller
 from bot.reloading import follow_changes
 from bot.sending import Sender
@@ -29,8 +31,9 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     loop.set_exception_handler(_log_by_type)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    handlers = Handlers(load())
-    bot = build_bot(token, settings.telegram_api_url, sender=Sender())
+    handlers = Handlers(load(), ChatLimit(settings.chat_limit))
+    sender = Sender(limit=SendLimit(settings.send_limit))
+    bot = build_bot(token, settings.telegram_api_url, sender=sender)
     poller = Poller(build_application(bot, handlers), heard=heartbeat(token).touch)
     following = asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange))
     log.info("started")
@@ -43,7 +46,8 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
 
 def _log_by_type(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log by its type what nobody caught: asyncio would log it whole, perhaps with a person's words or the token."""
-    log.error("%s: %s", context["message"], type(context.get("exception")).__name__)
+    told = cause(context.get("exception"))
+    log.error("%s: %s", context["message"], told["error"], extra=figures(**told))
 
 
 def is_hearing(token: str) -> bool:

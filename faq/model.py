@@ -69,6 +69,7 @@ class Wording(Record):
     reviewed_with_sources: Text
     not_text: Text
     outdated_button: Text
+    too_many: Text
     trouble: Text
     smalltalk: SmalltalkWording
     buttons: ButtonWording

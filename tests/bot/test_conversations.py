@@ -551,7 +551,9 @@ async def test_the_products_own_sentences_are_taken_by_telegram(own_conversation
 
 def is_sensible(sent: Sent, faq: Faq) -> bool:
     """Tell whether a reply holds an answer or a sentence of the bot's own, other than its apology."""
-    own = faq.wording.model_dump(exclude={"trouble", "outdated_button", "not_text", "smalltalk", "buttons"}).values()
+    own = faq.wording.model_dump(
+        exclude={"trouble", "too_many", "outdated_button", "not_text", "smalltalk", "buttons"}
+    ).values()
     answers = [entry.answer for entry in faq.entries.values()]
     sentences = [*own, *faq.wording.smalltalk.model_dump().values(), *answers]
     return bool(sent.buttons) and any(to_html(sentence) in sent.html for sentence in sentences)

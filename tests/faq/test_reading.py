@@ -32,6 +32,7 @@ wording:
   reviewed_with_sources: "Reviewed on {date}. Sources: {sources}."
   not_text: I can only read text.
   outdated_button: That button is no longer in use.
+  too_many: Please wait half a minute.
   trouble: Something went wrong.
   smalltalk: {greeting: Hello!, thanks: Welcome., goodbye: Goodbye., abilities: I answer., acknowledgement: Good.}
   buttons:
