@@ -118,6 +118,19 @@ def health() -> None:
     raise typer.Exit(not is_hearing(_settings().token()))
 
 
+@cli.command()
+def doctor(as_json: AsJson = False, answers: Answers = None) -> None:
+    """Look at all that the bot needs, a line each with its remedy; the exit code is 1 if anything is amiss."""
+    from bot.doctor import examine
+
+    findings = examine(_settings(answers))
+    if as_json:
+        typer.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        typer.echo("\n".join(map(str, findings)))
+    raise typer.Exit(not all(finding.ok for finding in findings))
+
+
 def main() -> None:
     """Run the command; whatever goes wrong is told in a sentence and by the exit code."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):

@@ -21,8 +21,9 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = None
     telegram_api_url: str = Field("https://api.telegram.org", pattern=r"^https?://[^\s/]+(/\S*)?$")
     answers: Path = PRODUCT_ANSWERS
-    webhook_url: str | None = Field(None, pattern=r"^https://[^\s/]+(/\S*)?$")
-    database_url: SecretStr | None = None  # it may hold a password
+    webhook_url: str | None = Field(None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    # A secret, as the password of a PostgreSQL stands in it.
+    database_url: SecretStr = SecretStr("sqlite:///data/clinic-faq.sqlite")
     chat_limit: int = Field(20, ge=0)
     send_limit: int = Field(30, ge=0)
     log_format: Literal["plain", "json"] = "plain"

@@ -63,7 +63,7 @@ def test_another_bot_api_server_may_be_named(url, monkeypatch):
         ("TELEGRAM_API_URL", "ftp://secret.example"),
         ("TELEGRAM_API_URL", "https://"),
         ("TELEGRAM_API_URL", "https://secret.example/a b"),
-        ("WEBHOOK_URL", "http://secret.example"),
+        ("WEBHOOK_URL", "secret.example"),
         ("CHAT_LIMIT", "-1"),
         ("SEND_LIMIT", "secret"),
         ("LOG_FORMAT", "secret"),
