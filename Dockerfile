@@ -19,7 +19,8 @@ RUN pip uninstall --yes --root-user-action ignore pip \
     && useradd --uid 10001 --no-create-home --no-log-init --shell /usr/sbin/nologin clinic \
     && install -d -o clinic -g clinic /data
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+# The user has no home, and without a place for its cache the bot would have no encoder.
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/data/cache
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
