@@ -39,23 +39,23 @@ class Handlers:
         """Welcome a person, or show the entry that their link names."""
         payload = context.args[0] if context.args else ""
         entry = self._faq.entry(payload.partition(_CAMPAIGN)[0])
-        await self._show(update, self._renderer.entry(entry) if entry else self._renderer.start())
+        await self._show(update, "start", self._renderer.entry(entry) if entry else self._renderer.start(), entry)
 
     async def topics(self, update: Update, context: Context) -> None:
         """Show the menu of topics."""
-        await self._show(update, self._renderer.topics())
+        await self._show(update, "topics", self._renderer.topics())
 
     async def contact(self, update: Update, context: Context) -> None:
         """Show the way to a person."""
-        await self._show(update, self._renderer.contact())
+        await self._show(update, "contact", self._renderer.contact())
 
     async def privacy(self, update: Update, context: Context) -> None:
         """Tell what happens to a patient's words."""
-        await self._show(update, self._renderer.privacy())
+        await self._show(update, "privacy", self._renderer.privacy())
 
     async def help(self, update: Update, context: Context) -> None:
         """Tell what the bot can do."""
-        await self._show(update, self._renderer.help())
+        await self._show(update, "help", self._renderer.help())
 
     async def question(self, update: Update, context: Context) -> None:
         """Reply to what a person typed, in a group only when the bot is addressed."""
@@ -74,7 +74,7 @@ class Handlers:
         if message.caption and self._faq.alarm(message.caption):
             await self._reply(update, _without_mention(message.caption, context.bot))
         else:
-            await self._show(update, self._renderer.not_text())
+            await self._show(update, "not_text", self._renderer.not_text())
 
     async def button(self, update: Update, context: Context) -> None:
         """Show what a pressed button leads to."""
@@ -83,9 +83,11 @@ class Handlers:
         await _stop_spinning(query)
         if not await self._admits(update):
             return
+        began = time.perf_counter()
         kind, _, name = (query.data or "").partition(":")
+        entry = self._faq.entry(name) if kind == Pressed.ENTRY else None
         match kind:
-            case Pressed.ENTRY if entry := self._faq.entry(name):
+            case Pressed.ENTRY if entry:
                 await _say(update, self._renderer.entry(entry))
             case Pressed.TOPIC if topic := self._faq.topics.get(name):
                 await _turn_page(update, self._renderer.topic(topic))
@@ -97,12 +99,17 @@ class Handlers:
                 await _say(update, self._renderer.topic(topic))
             case Pressed.CALM if question := _question_above(query):
                 await self._reply(update, _without_mention(question, context.bot), calm=True)
+                return
             case _:
+                kind = ""
                 await _say(update, self._renderer.outdated_button())
+        _note_page(update, Pressed(kind).name.lower() if kind else "outdated_button", entry, began)
 
-    async def _show(self, update: Update, outgoing: Outgoing) -> None:
+    async def _show(self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None) -> None:
+        began = time.perf_counter()
         if await self._admits(update):
             await _say(update, outgoing)
+            _note_page(update, page, entry, began)
 
     async def _admits(self, update: Update, utterance: str = "") -> bool:
         """Tell whether the chat may be answered: whoever asks too much is told so once, but an emergency is always met.
@@ -122,7 +129,7 @@ class Handlers:
         reply = self._faq.reply(utterance, about=about, calm=calm)
         # The button under a notice needs the words that the notice answers.
         await _say(update, self._renderer.reply(reply), quote=isinstance(reply, Urgent))
-        _note(update, reply, time.perf_counter() - began)
+        _note(update, reply, began)
 
     def _entry_replied_to(self, message: Message) -> Entry | None:
         """Return the entry whose answer a message replies to; its question is the answer's first line."""
@@ -210,7 +217,17 @@ async def _stop_spinning(query: CallbackQuery) -> None:
         log.debug("stale callback query")
 
 
-def _note(update: Update, reply: Reply, seconds: float) -> None:
+def _note(update: Update, reply: Reply, began: float) -> None:
     entry = reply.entry.id if isinstance(reply, Answer) else None
-    score, ms = reply.ranking.candidates[0].score, round(seconds * 1e3)
-    note(log, "replied", update=update.update_id, kind=reply.kind, entry=entry, score=score, ms=ms)
+    score = reply.ranking.candidates[0].score
+    note(log, "replied", update=update.update_id, kind=reply.kind, entry=entry, score=score, ms=_ms_since(began))
+
+
+def _note_page(update: Update, page: str, entry: Entry | None, began: float) -> None:
+    """Log what a command or a button led to; never the callback data itself, as anything may stand in it."""
+    entry_id = entry.id if entry else None
+    note(log, "showed", update=update.update_id, kind=page, entry=entry_id, ms=_ms_since(began))
+
+
+def _ms_since(began: float) -> int:
+    return round((time.perf_counter() - began) * 1e3)
