@@ -9,7 +9,7 @@ from telegram.constants import ChatType, ParseMode
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ContextTypes
 
-from bot.limits import ChatLimit
+from bot.limits import ChatLimit, Notices
 from bot.logs import cause, note
 from bot.render import Outgoing, Pressed, Renderer
 from faq.model import Entry
@@ -28,6 +28,7 @@ class Handlers:
 
     def __init__(self, faq: Faq, limit: ChatLimit | None = None) -> None:
         self._limit = limit or ChatLimit()
+        self._notices = Notices()
         self.exchange(faq)
 
     def exchange(self, faq: Faq) -> None:
@@ -71,10 +72,11 @@ class Handlers:
         message = update.effective_message
         if message is None or not _is_for_us(message, context.bot):
             return
-        if message.caption and self._faq.alarm(message.caption):
-            await self._reply(update, _without_mention(message.caption, context.bot))
-        else:
+        caption = _without_mention(message.caption or "", context.bot)
+        if not self._faq.alarm(caption):
             await self._show(update, "not_text", self._renderer.not_text())
+        elif await self._admits(update, caption):
+            await self._reply(update, caption)
 
     async def button(self, update: Update, context: Context) -> None:
         """Show what a pressed button leads to."""
@@ -116,9 +118,11 @@ class Handlers:
 
         What leads to a message counts as a question, be it a command or a pressed button.
         """
-        chat = update.effective_chat
-        if chat is None or self._limit.admits(chat.id) or (utterance and self._faq.alarm(utterance)):
+        chat, message = update.effective_chat, update.effective_message
+        if chat is None or self._limit.admits(chat.id):
             return True
+        if message and utterance and self._faq.alarm(utterance):
+            return not self._notices.followed(chat.id, message.edit_date or message.date)
         if self._limit.tells(chat.id):
             note(log, "limited", update=update.update_id)
             await _say(update, self._renderer.too_many())
@@ -128,7 +132,9 @@ class Handlers:
         began = time.perf_counter()
         reply = self._faq.reply(utterance, about=about, calm=calm)
         # The button under a notice needs the words that the notice answers.
-        await _say(update, self._renderer.reply(reply), quote=isinstance(reply, Urgent))
+        sent = await _say(update, self._renderer.reply(reply), quote=isinstance(reply, Urgent))
+        if sent and isinstance(reply, Urgent):
+            self._notices.sent(sent.chat_id, sent.date)
         _note(update, reply, began)
 
     def _entry_replied_to(self, message: Message) -> Entry | None:
@@ -175,15 +181,16 @@ def _question_above(query: CallbackQuery) -> str | None:
     return notice.reply_to_message.text or notice.reply_to_message.caption
 
 
-async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> None:
-    if chat := update.effective_chat:
-        await chat.send_message(
-            outgoing.html,
-            ParseMode.HTML,
-            reply_markup=outgoing.buttons,
-            reply_parameters=_quoted(update, even_in_private=quote),
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-        )
+async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> Message | None:
+    if (chat := update.effective_chat) is None:
+        return None
+    return await chat.send_message(
+        outgoing.html,
+        ParseMode.HTML,
+        reply_markup=outgoing.buttons,
+        reply_parameters=_quoted(update, even_in_private=quote),
+        link_preview_options=LinkPreviewOptions(is_disabled=True),
+    )
 
 
 def _quoted(update: Update, *, even_in_private: bool) -> ReplyParameters | None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from datetime import datetime
 from typing import Generic, TypeVar
 
 Clock = Callable[[], float]
@@ -87,6 +88,29 @@ class ChatLimit:
             return False
         self._silence.take(chat_id)
         return True
+
+
+class Notices:
+    """When each chat was last sent a notice, as Telegram dates it; the chats that had theirs longest ago are forgotten.
+
+    Who floods the bot with emergencies would otherwise keep it busy with that chat alone, at one notice a second. A
+    message that a notice has followed is met, however many there are of its kind.
+    """
+
+    def __init__(self, most: int = _MOST_BUCKETS) -> None:
+        self._sent: OrderedDict[int, datetime] = OrderedDict()
+        self._most = most
+
+    def sent(self, chat_id: int, date: datetime) -> None:
+        """Note that a notice was sent."""
+        self._sent[chat_id] = date
+        self._sent.move_to_end(chat_id)
+        if len(self._sent) > self._most:
+            self._sent.popitem(last=False)
+
+    def followed(self, chat_id: int, date: datetime) -> bool:
+        """Tell whether a notice was surely sent after that date; dates are whole seconds."""
+        return chat_id in self._sent and date < self._sent[chat_id]
 
 
 class SendLimit:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.app import build_bot
 from bot.handlers import Handlers
-from bot.limits import Buckets, ChatLimit, SendLimit
+from bot.limits import Buckets, ChatLimit, Notices, SendLimit
 from bot.markdown import to_html
 from bot.offline import PATIENT, open_conversation
 from bot.sending import Sender
@@ -165,6 +166,31 @@ async def test_an_emergency_is_met_however_much_was_asked_and_in_the_silence_too
             assert notice.labels == (own_faq.wording.buttons.not_emergency,)
         assert await conversation.press(own_faq.wording.buttons.not_emergency) == []
         assert conversation.telegram.unanswered_presses() == 0
+
+
+async def test_of_a_flood_of_emergencies_those_that_a_notice_followed_are_met_by_it(own_faq, clock):
+    async with open_conversation(Handlers(own_faq, ChatLimit(20, clock))) as conversation:
+        [notice] = await conversation.say(EMERGENCY)
+        written = conversation.telegram.message(text="when?")["message"]["date"]
+        for _ in range(7):
+            assert await conversation.say(EMERGENCY, date=written - 1)  # within the limit each gets its own
+        for _ in range(100):
+            assert await conversation.say(EMERGENCY, date=written - 1) == []
+            assert await conversation.send(photo=[], caption=EMERGENCY, date=written - 1) == []
+        for date in (written, written + 1):
+            [anew] = await conversation.say(EMERGENCY, date=date)
+            assert anew.html == notice.html
+        [anew] = await conversation.say(EMERGENCY, date=written - 1, edited_after=1)
+        assert anew.html == notice.html
+
+
+def test_of_the_notices_those_sent_longest_ago_are_forgotten():
+    notices, now = Notices(most=2), datetime(2026, 11, 24, tzinfo=UTC)
+    for chat_id in (1, 2, 1, 3):
+        notices.sent(chat_id, now)
+    before = now - timedelta(seconds=1)
+    assert [notices.followed(chat_id, before) for chat_id in (1, 2, 3)] == [True, False, True]
+    assert not notices.followed(1, now)
 
 
 @pytest.mark.parametrize("said", ["/start", "/start flat-tire", "/topics", "/contact", "/privacy", "/help", "/unknown"])

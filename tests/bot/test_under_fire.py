@@ -89,6 +89,20 @@ async def test_a_flood_of_one_chat_is_noticed_by_no_other_and_an_emergency_in_it
     assert "zebra" not in json.dumps(log)
 
 
+async def test_a_flood_of_emergencies_is_noticed_by_no_other_either(bot):
+    async with TelegramServer() as server, bot(server):
+        await until(lambda: server.count("getUpdates"))
+        chat = {"id": 1, "type": "private", "first_name": "Pat"}
+        for _ in range(300):
+            written = server.telegram.message(chat=chat, text="the shop is on fire", date=1_700_000_000)
+        server.deliver(written)
+        began = time.monotonic()
+        server.write("my brakes squeal", chat_id=2)
+        await until(lambda: server.answers(2))
+        assert time.monotonic() - began < 3
+        assert server.answers(1) == ["Run."] * 8
+
+
 async def test_with_both_limits_off_nobody_waits(bot):
     async with TelegramServer() as server, bot(server, CHAT_LIMIT="0", SEND_LIMIT="0"):
         await until(lambda: server.count("getUpdates"))
