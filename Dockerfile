@@ -20,6 +20,8 @@ RUN pip uninstall --yes --root-user-action ignore pip \
     && install -d -o clinic -g clinic /data
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATABASE_URL=sqlite:////data/clinic-faq.sqlite
+# The user has no home, and without a place for its cache the bot would have no encoder.
+ENV XDG_CACHE_HOME=/data/cache
 # Whatever is served is reached from outside the container, or not at all.
 ENV HOST=0.0.0.0
 USER 10001:10001

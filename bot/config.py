@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("sqlite:///data/clinic-faq.sqlite")
     storage_key: SecretStr | None = None
     retention_days: int = Field(RETENTION_DAYS, ge=1, le=3650)
+    chat_limit: int = Field(20, ge=0)
+    send_limit: int = Field(30, ge=0)
     log_format: Literal["plain", "json"] = "plain"
 
     @field_validator("webhook_url")

@@ -38,6 +38,10 @@ class Decider:
             self._remember(key, reply)
         return reply
 
+    async def alarm(self, utterance: str) -> bool:
+        """Tell whether an utterance sounds like an emergency."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._faq.alarm, utterance) is not None
+
     def _remember(self, key: Key, reply: Reply) -> None:
         self._decided[key] = reply
         if len(self._decided) > self._remembered:

@@ -13,6 +13,8 @@ from telegram.ext import ContextTypes
 from bot.config import RETENTION_DAYS
 from bot.deciding import Decider, one_thread
 from bot.errors import OutOfReachError
+from bot.limits import ChatLimit, Notices
+from bot.logs import cause, note
 from bot.recorder import Recorder
 from bot.render import Outgoing, Pressed, Renderer, without_feedback
 from faq.model import Entry
@@ -32,10 +34,19 @@ _CAMPAIGN = "__"
 class Handlers:
     """Answers updates from one version of the FAQ, which may be exchanged while the bot runs."""
 
-    def __init__(self, faq: Faq, *, recorder: Recorder | None = None, storage: "Storage | None" = None) -> None:
-        """Without a storage, nothing is kept."""
+    def __init__(
+        self,
+        faq: Faq,
+        *,
+        recorder: Recorder | None = None,
+        storage: "Storage | None" = None,
+        limit: ChatLimit | None = None,
+    ) -> None:
+        """Without a storage, nothing is kept; without a limit, a chat may ask as much as it likes."""
         self._recorder = recorder or Recorder()
         self._storage = storage
+        self._limit = limit or ChatLimit()
+        self._notices = Notices()
         self._thread = one_thread()
         self.exchange(faq)
 
@@ -56,54 +67,63 @@ class Handlers:
         payload = context.args[0] if context.args else ""
         entry_id, _, campaign = payload.partition(_CAMPAIGN)
         entry = self._faq.entry(entry_id)
-        await _say(update, self._renderer.entry(entry) if entry else self._renderer.start())
-        self._count("start", entry, campaign)
+        page = self._renderer.entry(entry) if entry else self._renderer.start()
+        if await self._show(update, "start", page, entry):
+            self._count("start", entry, campaign)
 
     async def topics(self, update: Update, context: Context) -> None:
         """Show the menu of topics."""
-        await _say(update, self._renderer.topics())
+        await self._show(update, "topics", self._renderer.topics())
 
     async def contact(self, update: Update, context: Context) -> None:
         """Show the way to a person."""
-        await _say(update, self._renderer.contact())
+        await self._show(update, "contact", self._renderer.contact())
 
     async def privacy(self, update: Update, context: Context) -> None:
         """Tell what happens to a patient's words."""
-        await _say(update, self._renderer.privacy())
+        await self._show(update, "privacy", self._renderer.privacy())
 
     async def forget(self, update: Update, context: Context) -> None:
         """Ask whether what is kept from the chat should really be removed."""
-        await _say(update, self._renderer.forget())
+        await self._show(update, "forget", self._renderer.forget())
 
     async def help(self, update: Update, context: Context) -> None:
         """Tell what the bot can do."""
-        await _say(update, self._renderer.help())
+        await self._show(update, "help", self._renderer.help())
 
     async def question(self, update: Update, context: Context) -> None:
         """Reply to what a person typed, in a group only when the bot is addressed."""
         message = update.effective_message
         if message is None or not message.text or not _is_for_us(message, context.bot):
             return
-        await self._reply(update, _without_mention(message.text, context.bot), about=self._entry_replied_to(message))
+        utterance = _without_mention(message.text, context.bot)
+        if await self._admits(update, utterance):
+            await self._reply(update, utterance, about=self._entry_replied_to(message))
 
     async def not_text(self, update: Update, context: Context) -> None:
         """Say that photos, voice messages, stickers and the like can't be read; but a caption may be an emergency."""
         message = update.effective_message
         if message is None or not _is_for_us(message, context.bot):
             return
-        if message.caption and isinstance(await self._decider.reply(message.caption), Urgent):
-            await self._reply(update, _without_mention(message.caption, context.bot))
-        else:
-            await _say(update, self._renderer.not_text())
+        caption = _without_mention(message.caption or "", context.bot)
+        if not (caption and await self._decider.alarm(caption)):
+            await self._show(update, "not_text", self._renderer.not_text())
+        elif await self._admits(update, caption):
+            await self._reply(update, caption)
 
     async def button(self, update: Update, context: Context) -> None:
         """Show what a pressed button leads to."""
         if (query := update.callback_query) is None:
             return
+        began = time.perf_counter()
         kind, _, name = (query.data or "").partition(":")
-        entry = self._faq.entry(name)
-        is_feedback = entry is not None and kind in (Pressed.HELPFUL, Pressed.NOT_HELPFUL)
-        await _stop_spinning(query, self._faq.wording.feedback_thanks if is_feedback else None)
+        is_feedback = kind in (Pressed.HELPFUL, Pressed.NOT_HELPFUL)
+        entry = self._faq.entry(name) if is_feedback or kind == Pressed.ENTRY else None
+        is_admitted = await self._admits(update)
+        thanks = self._faq.wording.feedback_thanks if is_feedback and entry and is_admitted else None
+        await _stop_spinning(query, thanks)
+        if not is_admitted:
+            return
         match kind:
             case Pressed.HELPFUL | Pressed.NOT_HELPFUL if entry:
                 await self._take_feedback(query, entry, helpful=kind == Pressed.HELPFUL)
@@ -122,19 +142,48 @@ class Handlers:
                 await _turn_page(update, await self._forget(update))
             case Pressed.CALM if question := _question_above(query):
                 await self._reply(update, _without_mention(question, context.bot), calm=True)
+                return
             case _:
+                kind = ""
                 await _say(update, self._renderer.outdated_button())
+        _note_page(update, Pressed(kind).name.lower() if kind else "outdated_button", entry, began)
+
+    async def _show(self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None) -> bool:
+        """Show a page to a chat that may be answered, and tell whether that was so."""
+        began = time.perf_counter()
+        if not await self._admits(update):
+            return False
+        await _say(update, outgoing)
+        _note_page(update, page, entry, began)
+        return True
+
+    async def _admits(self, update: Update, utterance: str = "") -> bool:
+        """Tell whether the chat may be answered: whoever asks too much is told so once, but an emergency is always met.
+
+        What leads to a message counts as a question, be it a command or a pressed button.
+        """
+        chat, message = update.effective_chat, update.effective_message
+        if chat is None or self._limit.admits(chat.id):
+            return True
+        if message and utterance and await self._decider.alarm(utterance):
+            return not self._notices.followed(chat.id, message.edit_date or message.date)
+        if self._limit.tells(chat.id):
+            note(log, "limited", update=update.update_id)
+            await _say(update, self._renderer.too_many())
+        return False
 
     async def _reply(self, update: Update, utterance: str, *, about: Entry | None = None, calm: bool = False) -> None:
         began = time.perf_counter()
         renderer = self._renderer  # of the version that decides, should the FAQ be exchanged meanwhile
         reply = await self._decider.reply(utterance, about=about, calm=calm)
         # The button under a notice needs the words that the notice answers.
-        await _say(update, renderer.reply(reply), quote=isinstance(reply, Urgent))
-        seconds = time.perf_counter() - began
-        self._recorder.replied(reply.kind, reply.entry.id if isinstance(reply, Answer) else None, seconds)
-        _note(update, reply, seconds)
-        self._count(reply.kind, reply.entry if isinstance(reply, Answer) else None)
+        sent = await _say(update, renderer.reply(reply), quote=isinstance(reply, Urgent))
+        if sent and isinstance(reply, Urgent):
+            self._notices.sent(sent.chat_id, sent.date)
+        entry = reply.entry if isinstance(reply, Answer) else None
+        self._recorder.replied(reply.kind, entry.id if entry else None, time.perf_counter() - began)
+        _note(update, reply, began)
+        self._count(reply.kind, entry)
         if isinstance(reply, Fallback) and not calm:  # what sounded like an emergency is kept under no circumstances
             self._keep(update, utterance, reply)
 
@@ -171,9 +220,9 @@ class Handlers:
         """Log what went wrong, without a person's words, and apologize unless Telegram itself is the trouble."""
         number = update.update_id if isinstance(update, Update) else None
         if isinstance(context.error, Forbidden):
-            log.info("blocked update=%s", number)
+            note(log, "blocked", update=number)
             return
-        log.error("failed update=%s error=%s", number, type(context.error).__name__)
+        note(log, "failed", logging.ERROR, update=number, **cause(context.error))
         self._recorder.failed(type(context.error).__name__)
         ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
         if isinstance(update, Update) and ours:
@@ -206,15 +255,16 @@ def _question_above(query: CallbackQuery) -> str | None:
     return notice.reply_to_message.text or notice.reply_to_message.caption
 
 
-async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> None:
-    if chat := update.effective_chat:
-        await chat.send_message(
-            outgoing.html,
-            ParseMode.HTML,
-            reply_markup=outgoing.buttons,
-            reply_parameters=_quoted(update, even_in_private=quote),
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-        )
+async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> Message | None:
+    if (chat := update.effective_chat) is None:
+        return None
+    return await chat.send_message(
+        outgoing.html,
+        ParseMode.HTML,
+        reply_markup=outgoing.buttons,
+        reply_parameters=_quoted(update, even_in_private=quote),
+        link_preview_options=LinkPreviewOptions(is_disabled=True),
+    )
 
 
 def _quoted(update: Update, *, even_in_private: bool) -> ReplyParameters | None:
@@ -260,7 +310,17 @@ async def _stop_spinning(query: CallbackQuery, notice: str | None = None) -> Non
         log.debug("stale callback query")
 
 
-def _note(update: Update, reply: Reply, seconds: float) -> None:
-    entry = reply.entry.id if isinstance(reply, Answer) else "-"
-    figures = (update.update_id, reply.kind, entry, reply.ranking.candidates[0].score, seconds * 1e3)
-    log.info("replied update=%d kind=%s entry=%s score=%.2f ms=%.0f", *figures)
+def _note(update: Update, reply: Reply, began: float) -> None:
+    entry = reply.entry.id if isinstance(reply, Answer) else None
+    score = reply.ranking.candidates[0].score
+    note(log, "replied", update=update.update_id, kind=reply.kind, entry=entry, score=score, ms=_ms_since(began))
+
+
+def _note_page(update: Update, page: str, entry: Entry | None, began: float) -> None:
+    """Log what a command or a button led to; never the callback data itself, as anything may stand in it."""
+    entry_id = entry.id if entry else None
+    note(log, "showed", update=update.update_id, kind=page, entry=entry_id, ms=_ms_since(began))
+
+
+def _ms_since(began: float) -> int:
+    return round((time.perf_counter() - began) * 1e3)

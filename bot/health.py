@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.logs import cause, figures
+
 log = logging.getLogger(__name__)
 
 # The container's health check: Telegram is heard at least every half a minute; three times in vain are no accident.
@@ -41,7 +43,7 @@ class Hearing:
         try:
             self._beat()
         except OSError as error:  # a full disk is no reason to stop listening
-            log.warning("can't note that Telegram was heard: %s", error.strerror)
+            log.warning("can't note that Telegram was heard: %s", error.strerror, extra=figures(**cause(error)))
 
     @property
     def silence(self) -> float:

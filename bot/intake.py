@@ -14,6 +14,7 @@ from telegram.ext import Application
 
 from bot.errors import UserError
 from bot.ledger import Claim, Ledger, Memory
+from bot.logs import cause, figures, note
 from bot.recorder import Recorder
 from bot.waiting import Waits, cancel
 
@@ -53,7 +54,10 @@ class Intake:
             except InvalidToken:
                 raise UserError("Telegram does not know this TELEGRAM_BOT_TOKEN. Ask @BotFather for it.") from None
             except Exception as error:  # whatever it is, Telegram may be up in a minute
-                log.warning("Telegram can't be reached yet, again in %.1f s: %s", wait, type(error).__name__)
+                told = figures(wait=wait, **cause(error))
+                log.warning(
+                    "Telegram can't be reached yet, again in %.1f s: %s", wait, type(error).__name__, extra=told
+                )
             else:
                 break
             await asyncio.sleep(wait)
@@ -102,7 +106,7 @@ class Intake:
     async def _once(self, update: Update, arrived: float) -> bool:
         claim = await self._claim(update.update_id)
         if claim is not Claim.MINE:
-            log.info("seen already update=%d", update.update_id)
+            note(log, "seen already", update=update.update_id)
             self._recorder.seen_twice()
             return claim is Claim.DONE
         try:
@@ -126,5 +130,5 @@ class Intake:
             return Claim.MINE
 
     def _fail(self, update_id: int, error: Exception) -> None:
-        log.error("failed update=%d error=%s", update_id, type(error).__name__)
+        note(log, "failed", logging.ERROR, update=update_id, **cause(error))
         self._recorder.failed(type(error).__name__)

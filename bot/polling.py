@@ -10,6 +10,7 @@ from datetime import timedelta
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from bot.intake import ALLOWED_UPDATES, Intake, Json
+from bot.logs import cause, figures
 from bot.sending import seconds_to_wait
 from bot.waiting import Waits, cancel
 
@@ -109,17 +110,21 @@ class Poller:
         match error:
             case RetryAfter():
                 wait = seconds_to_wait(error)
-                log.warning("429: Telegram asks to wait %.1f s", wait)
+                log.warning("429: Telegram asks to wait %.1f s", wait, extra=figures(status=429, wait=wait))
             case Conflict() if "webhook is active" in error.message:
-                log.error("409: a webhook is set, so that polling hears nothing; it is being removed")
+                log.error(
+                    "409: a webhook is set, so that polling hears nothing; it is being removed",
+                    extra=figures(status=409),
+                )
                 with suppress(TelegramError):
                     await self._bot.delete_webhook(drop_pending_updates=False)
             case Conflict():
-                log.error("409: another bot polls with the same token; stop one of the two")
+                log.error("409: another bot polls with the same token; stop one of the two", extra=figures(status=409))
             case InvalidToken():
-                log.error("401: Telegram does not know the token any more")
+                log.error("401: Telegram does not know the token any more", extra=figures(status=401))
             case _:
-                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__)
+                told = figures(wait=wait, **cause(error))
+                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__, extra=told)
         return wait
 
     async def _mend_deafness(self) -> None:
@@ -127,7 +132,8 @@ class Poller:
         if time.monotonic() - self._last_sign < self._deaf_after:
             return
         if not self._is_deaf:
-            log.error("nothing heard from Telegram for %.0f s: connecting anew, as often as that", self._deaf_after)
+            sentence = "nothing heard from Telegram for %.0f s: connecting anew, as often as that"
+            log.error(sentence, self._deaf_after, extra=figures(silence=self._deaf_after))
         self._last_sign, self._is_deaf = time.monotonic(), True
         request = self._bot._request[0]  # the one that fetches
         with suppress(Exception):  # what does not even close is left behind
@@ -162,4 +168,5 @@ class Poller:
         try:
             await self._fetch(timedelta(0), _LAST_CONFIRMATION_SECONDS)
         except Exception as error:
-            log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__)
+            told = figures(**cause(error))
+            log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__, extra=told)

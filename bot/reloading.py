@@ -8,6 +8,7 @@ from pathlib import Path
 from watchfiles import awatch
 
 from bot.errors import UserError
+from bot.logs import cause, figures
 from faq.reply import Faq
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,9 @@ async def follow_changes(
         async for _ in awatch(folder, watch_filter=_is_yaml, step=_SETTLED_MS, recursive=False):
             count(await _take_up(load, exchange))
     except Exception as error:  # the system may have no watch left to give
-        log.error("changes of the FAQ are not noticed, restart the bot to take them up: %s", type(error).__name__)
+        told = cause(error)
+        sentence = "changes of the FAQ are not noticed, restart the bot to take them up: %s"
+        log.error(sentence, told["error"], extra=figures(**told))
 
 
 async def _take_up(load: Callable[[], Faq], exchange: Callable[[Faq], None]) -> int:
@@ -36,10 +39,11 @@ async def _take_up(load: Callable[[], Faq], exchange: Callable[[Faq], None]) -> 
     try:
         exchange(await asyncio.to_thread(load))
     except UserError as error:
-        log.error("the changed FAQ is not live, mend this first:\n%s", error)
+        for problem in str(error).splitlines():
+            log.error("the changed FAQ is not live, mend this first: %s", problem)
         return error.problems
     except Exception as error:  # whatever it is, the next change may mend it
-        log.error("the changed FAQ is not live: %s", type(error).__name__)
+        log.error("the changed FAQ is not live: %s", type(error).__name__, extra=figures(**cause(error)))
         return 1
     log.info("the changed FAQ is live")
     return 0

@@ -128,6 +128,10 @@ class Renderer:
         """Render the answer to a button that leads nowhere any more."""
         return self._with_menu(self._wording.outdated_button)
 
+    def too_many(self) -> Outgoing:
+        """Render the sentence for a chat that asks more than it may."""
+        return Outgoing(to_html(self._wording.too_many))
+
     def trouble(self) -> Outgoing:
         """Render the apology for a mistake of the bot's own."""
         return Outgoing(to_html(self._wording.trouble), _keyboard([self._contact_button()]))

@@ -13,6 +13,8 @@ from bot.handlers import Handlers
 from bot.health import Check, Hearing, heartbeat
 from bot.intake import Intake
 from bot.ledger import Memory
+from bot.limits import ChatLimit, SendLimit
+from bot.logs import cause, figures
 from bot.metrics import Metrics
 from bot.polling import Poller
 from bot.reloading import follow_changes
@@ -45,9 +47,10 @@ async def _serve(
     settings: Settings, token: str, load: Callable[[], Faq], faq: Faq, storage: Storage, stop: asyncio.Event
 ) -> None:
     metrics = Metrics(lost=lambda: storage.lost)
-    handlers = Handlers(faq, recorder=metrics, storage=storage)
+    handlers = Handlers(faq, recorder=metrics, storage=storage, limit=ChatLimit(settings.chat_limit))
     hearing = Hearing(heartbeat(token).touch)
-    bot = build_bot(token, settings.telegram_api_url, sender=Sender())
+    sender = Sender(limit=SendLimit(settings.send_limit))
+    bot = build_bot(token, settings.telegram_api_url, sender=sender)
     # Who polls is alone, and needs to ask only once; webhook processes must not answer what another has in hand.
     ledger = storage if settings.webhook_url else Memory(await storage.done_lately(), storage.done)
     intake = Intake(build_application(bot, handlers), metrics, ledger)
@@ -104,4 +107,5 @@ async def _served(settings: Settings, web: Web) -> AsyncIterator[None]:
 
 def _log_by_type(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log by its type what nobody caught: asyncio would log it whole, perhaps with a person's words or the token."""
-    log.error("%s: %s", context["message"], type(context.get("exception")).__name__)
+    told = cause(context.get("exception"))
+    log.error("%s: %s", context["message"], told["error"], extra=figures(**told))

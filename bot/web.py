@@ -18,6 +18,7 @@ from starlette.routing import Route
 from bot.errors import UserError
 from bot.health import Check, Probe
 from bot.intake import Intake, Json
+from bot.logs import cause, note
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.webhook import PATH, Webhook
 from faq.reply import Faq
@@ -106,7 +107,7 @@ class Web:
         return RedirectResponse(clinic.contact, 302, {"Cache-Control": "no-store"})
 
     async def _fail(self, _: Request, error: Exception) -> Response:
-        log.error("a request failed: %s", type(error).__name__)
+        note(log, "a request failed", logging.ERROR, **cause(error))
         self._metrics.failed(type(error).__name__)
         return Response(status_code=500)
 

@@ -12,6 +12,7 @@ from telegram.error import BadRequest
 
 from bot.health import Check, Hearing
 from bot.intake import ALLOWED_UPDATES, Intake
+from bot.logs import cause, figures
 from bot.waiting import Waits, cancel
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ class Webhook:
             except Exception as error:  # whatever it is, Telegram may be up in a minute
                 wait = next(waits)
                 reason = error.message if isinstance(error, BadRequest) else type(error).__name__
-                log.warning("the webhook can't be set or seen, again in %.1f s: %s", wait, reason)
+                told = figures(wait=wait, **cause(error))
+                log.warning("the webhook can't be set or seen, again in %.1f s: %s", wait, reason, extra=told)
             else:
                 waits, wait = iter(self._waits), self._look_every
             await asyncio.sleep(wait)

@@ -76,6 +76,7 @@ class Wording(Record):
     not_text: Text
     feedback_thanks: Text
     outdated_button: Text
+    too_many: Text
     trouble: Text
     smalltalk: SmalltalkWording
     buttons: ButtonWording

@@ -24,6 +24,7 @@ def test_nothing_need_be_set_to_talk_to_the_products_own_faq():
     assert settings.answers == PRODUCT_ANSWERS
     assert (PRODUCT_ANSWERS / "answers.yaml").exists()
     assert (settings.telegram_api_url, settings.log_format) == ("https://api.telegram.org", "plain")
+    assert (settings.chat_limit, settings.send_limit) == (20, 30)
 
 
 def test_settings_come_from_dotenv_and_the_environment_counts_for_more(folder, monkeypatch):
@@ -62,6 +63,8 @@ def test_another_bot_api_server_may_be_named(url, monkeypatch):
         ("TELEGRAM_API_URL", "ftp://secret.example"),
         ("TELEGRAM_API_URL", "https://"),
         ("TELEGRAM_API_URL", "https://secret.example/a b"),
+        ("CHAT_LIMIT", "-1"),
+        ("SEND_LIMIT", "secret"),
         ("LOG_FORMAT", "secret"),
         ("WEBHOOK_URL", "secret.example"),
         ("WEBHOOK_URL", "http://secret.example"),
@@ -102,11 +105,13 @@ def test_all_settings_that_cannot_be_used_are_named_at_once(monkeypatch):
         read_settings()
 
 
-def test_the_token_is_hidden_wherever_the_settings_are_shown(monkeypatch):
+def test_token_and_passwords_are_hidden_wherever_the_settings_are_shown(monkeypatch):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     monkeypatch.setenv("WEBHOOK_SECRET", "never-to-be-seen-either")
     settings = read_settings()
     assert settings.token() == TOKEN
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://clinic:{TOKEN}@db/clinic")
+    settings = read_settings()
     for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
         assert TOKEN not in shown
         assert "never-to-be-seen" not in shown

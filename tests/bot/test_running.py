@@ -73,6 +73,8 @@ def running(server, shop, pytestconfig) -> Callable[..., object]:
             "ANSWERS": str(shop),
             "XDG_CACHE_HOME": str(pytestconfig.cache.mkdir("clinic-faq")),
             "PYTHONPATH": str(ROOT),
+            "CHAT_LIMIT": "0",  # these patients write at a machine's pace
+            "SEND_LIMIT": "0",
             **settings,
         }
         started = await asyncio.create_subprocess_exec(

@@ -610,6 +610,7 @@ async def test_a_database_that_is_slow_keeps_nobody_waiting(sqlite_url, faq):
 
 async def test_a_stop_does_not_wait_for_a_database_that_hangs(sqlite_url):
     async with opened(sqlite_url) as storage:
+        await storage.figures()  # the housekeeping of the start is done
         slow = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         slow.execute("BEGIN IMMEDIATE")
         storage.count_reply("answer", "brakes")

@@ -36,6 +36,7 @@ wording:
   not_text: I can only read text.
   feedback_thanks: Thank you.
   outdated_button: That button is no longer in use.
+  too_many: Please wait half a minute.
   trouble: Something went wrong.
   smalltalk: {greeting: Hello!, thanks: Welcome., goodbye: Goodbye., abilities: I answer., acknowledgement: Good.}
   buttons:
