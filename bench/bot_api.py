@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from itertools import count, islice
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import ClientError, ClientSession, TCPConnector, web
 
@@ -112,11 +112,11 @@ class BotApi:
 
     def _set_webhook(self, parameters: Mapping[str, str]) -> None:
         self._forget_webhook()
-        if url := parameters.get("url"):
+        if parameters.get("url"):
             secret = {"X-Telegram-Bot-Api-Secret-Token": parameters.get("secret_token", "")}
             connections = int(parameters.get("max_connections", _CONNECTIONS))
-            # Whatever the host is called outside, and whoever ends TLS there: the bot listens on this machine.
-            address = f"http://127.0.0.1:{self._webhook_port}{urlsplit(url).path}"
+            # Whatever the address outside, and whoever ends TLS there: the bot listens here (design.md, "Web").
+            address = f"http://127.0.0.1:{self._webhook_port}/telegram"
             self._posts.append(asyncio.create_task(self._post_all(address, secret, connections)))
 
     def _forget_webhook(self) -> None:

@@ -25,7 +25,7 @@ from bench.tables import ratio, table
 from faq.embedding import MiniLm
 from faq.evaluate import Figures, Labelled, evaluate, read_labelled
 from faq.loading import load
-from faq.model import Entry
+from faq.model import Entry, SmalltalkPhrases
 
 ROOT = Path(__file__).parent.parent
 HELD_OUT = ROOT / "tests" / "data" / "held-out.jsonl"
@@ -142,7 +142,7 @@ def grown(collections: Sequence[Collection], entries: int, phrasings: int) -> Kn
     sizes = [left // missing + (number < left % missing) for number in range(missing)] if missing else []
     beginnings, ends = _halves(collections)
     chance = random.Random(_SEED)  # noqa: S311  # no secret depends on it
-    used = set[str]()
+    used = set(replace(collections[0].knowledge, entries=tuple(known)).texts)
     for number, size in enumerate(sizes):
         texts = _made_texts(max(size, 1), chance.choice(beginnings), chance.choice(ends), used, chance)
         known.append(_entry(f"made-{number}", texts))
@@ -222,10 +222,10 @@ def peak_megabytes() -> float:
 class Folders:
     """Makes folders in which nothing is kept but the quantized MiniLM, whose making is no matter of a matcher's."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, model: Path) -> None:
         self._scratch = scratch
-        MiniLm(scratch / "model")
-        self._models = [*(scratch / "model").glob("*.onnx")]
+        MiniLm(model)
+        self._models = [*model.glob("*.onnx")]
         self._made = 0
 
     def fresh(self) -> Path:
@@ -336,7 +336,7 @@ def explanation() -> str:
 
 def report(own: Collection, clinc: Collection | None, size: Size, scratch: Path) -> Iterator[str]:
     """Yield the sections one by one, as they are measured."""
-    folders = Folders(scratch)
+    folders = Folders(scratch, scratch / "model")
     yield explanation()
     yield comparison("The held-out set", own, [*MATCHERS], folders)
     if clinc is None:
@@ -344,9 +344,16 @@ def report(own: Collection, clinc: Collection | None, size: Size, scratch: Path)
     else:
         title = "CLINC150's sample, with the product's lexicon and background, as a folder that brings none"
         yield comparison(title, clinc, [*MATCHERS], folders)
+        title = "CLINC150's sample, without small talk, which is among its own entries"
+        yield comparison(title, _without_smalltalk(clinc), [THIS, WORDS_ALONE], folders)
         alone = Collection(replace(clinc.knowledge, background=()), clinc.questions)
         yield comparison("CLINC150's sample, without any background", alone, [THIS, WORDS_ALONE], folders)
     yield growth([own, *([clinc] if clinc else [])], size, [THIS, WORDS_ALONE], folders)
+
+
+def _without_smalltalk(collection: Collection) -> Collection:
+    lexicon = collection.knowledge.lexicon.model_copy(update={"smalltalk": SmalltalkPhrases()})
+    return replace(collection, knowledge=replace(collection.knowledge, lexicon=lexicon))
 
 
 def main(

@@ -38,6 +38,8 @@ _POOL = 100
 _WARM_UP_SECONDS = 1.0
 # A bot that is slower than this is broken.
 _PATIENCE_SECONDS = 30.0
+# The first start of all makes what is kept for the next ones.
+_START_SECONDS = 180.0
 _STOP_SECONDS = 10.0
 # No setting asks more than this, however fast a bot is.
 _MOST_QUESTIONS = 20_000
@@ -147,12 +149,12 @@ class Patients:
         if question := next(self._next, None):
             self.ask(chat_id, question)
 
-    async def last_replies(self) -> None:
+    async def last_replies(self, patience: float = _PATIENCE_SECONDS) -> None:
         """Wait until no question is open; raise Failure if one stays so."""
-        until = time.perf_counter() + _PATIENCE_SECONDS
+        until = time.perf_counter() + patience
         while self._open:
             if time.perf_counter() > until:
-                raise Failure(f"{self._open} questions got no reply within {_PATIENCE_SECONDS:.0f} s.")
+                raise Failure(f"{self._open} questions got no reply within {patience:.0f} s.")
             await self._wait_for_reply(1.0)
 
     async def _wait_for_reply(self, seconds: float) -> None:
@@ -253,7 +255,7 @@ def _die_with_parent() -> None:
 
 
 async def _first_reply(patients: Patients, process: asyncio.subprocess.Process, log: Path) -> None:
-    replying = asyncio.create_task(patients.last_replies())
+    replying = asyncio.create_task(patients.last_replies(_START_SECONDS))
     ending = asyncio.create_task(process.wait())
     try:
         await asyncio.wait([replying, ending], return_when=asyncio.FIRST_COMPLETED)
