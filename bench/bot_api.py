@@ -33,7 +33,7 @@ class BotApi:
     def __init__(self, sent: Callable[[int], None], webhook_port: int = 0) -> None:
         self.refused = 0
         self._sent = sent
-        self._webhook_port = webhook_port
+        self._webhook_url, self._webhook_port = "", webhook_port
         self._numbers = count(1)
         self._updates: deque[tuple[int, bytes]] = deque()
         self._arrived = asyncio.Event()
@@ -80,6 +80,8 @@ class BotApi:
                 return _answer(_encoded(BOT))
             case "setWebhook" | "deleteWebhook":
                 self._set_webhook(parameters)
+            case "getWebhookInfo":
+                return _answer(_encoded(self._webhook_info()))
         return _answer(b"true")
 
     def _send_message(self, parameters: Mapping[str, str]) -> bytes:
@@ -112,12 +114,17 @@ class BotApi:
 
     def _set_webhook(self, parameters: Mapping[str, str]) -> None:
         self._forget_webhook()
-        if parameters.get("url"):
+        self._webhook_url = parameters.get("url", "")
+        if self._webhook_url:
             secret = {"X-Telegram-Bot-Api-Secret-Token": parameters.get("secret_token", "")}
             connections = int(parameters.get("max_connections", _CONNECTIONS))
             # Whatever the address outside, and whoever ends TLS there: the bot listens here (design.md, "Web").
             address = f"http://127.0.0.1:{self._webhook_port}/telegram"
             self._posts.append(asyncio.create_task(self._post_all(address, secret, connections)))
+
+    def _webhook_info(self) -> Json:
+        waiting = len(self._updates)
+        return {"url": self._webhook_url, "has_custom_certificate": False, "pending_update_count": waiting}
 
     def _forget_webhook(self) -> None:
         for task in self._posts:
