@@ -418,7 +418,7 @@ def idle_table(results: Mapping[str, Measured]) -> str:
     return table(["", "memory", "processor", "start to first reply"], rows)
 
 
-async def report(scratch: Path, seconds: float, starts: int, *, webhook: bool) -> Iterator[str]:
+async def report(scratch: Path, seconds: float, starts: int, *, webhook: bool) -> list[str]:
     """Measure all, and return the sections."""
     _stop_when_told()
     results = dict[str, Measured]()
@@ -430,7 +430,7 @@ async def report(scratch: Path, seconds: float, starts: int, *, webhook: bool) -
     alone = without_embeddings(scratch)
     _tell(alone)
     results[alone.name] = await measured(alone, scratch, seconds, starts, idle_only=True)
-    return iter([_EXPLANATION, served_table(results), idle_table(results)])
+    return [_EXPLANATION, served_table(results), idle_table(results)]
 
 
 def _tell(subject: Subject) -> None:
@@ -458,6 +458,8 @@ def main(
         except Failure as failure:
             typer.echo(str(failure), err=True)
             raise typer.Exit(1) from None
+        except asyncio.CancelledError:
+            raise typer.Exit(128 + signal.SIGTERM) from None
     for section in sections:
         typer.echo(f"{section}\n")
 
