@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import count, islice
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from aiohttp import ClientError, ClientSession, TCPConnector, web
@@ -46,7 +46,7 @@ class BotApi:
         """What TELEGRAM_API_URL is to be."""
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
-    async def __aenter__(self) -> "BotApi":
+    async def __aenter__(self) -> Self:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         return self
@@ -55,19 +55,24 @@ class BotApi:
         self._forget_webhook()
         await self._runner.cleanup()
 
-    def write(self, text: str, chat_id: int) -> None:
-        """Let a patient write in a private chat."""
+    def write(self, text: str, chat_id: int, chat_type: str = "private") -> int:
+        """Let a patient write in a chat; return the number of the message, which is also the update's."""
+        number, update = self.update(text, chat_id, chat_type)
+        self._updates.append((number, update))
+        self._arrived.set()
+        return number
+
+    def update(self, text: str, chat_id: int, chat_type: str = "private") -> tuple[int, bytes]:
+        """Return the update that a message makes, and its number."""
         number = next(self._numbers)
-        patient = {"id": chat_id, "first_name": "Pat"}
         message = {
             "message_id": number,
             "date": int(time.time()),
-            "chat": {**patient, "type": "private"},
-            "from": {**patient, "is_bot": False},
+            "chat": {"id": chat_id, "type": chat_type, "first_name": "Pat", "title": "Pat"},
+            "from": {"id": abs(chat_id), "first_name": "Pat", "is_bot": False},
             "text": text,
         }
-        self._updates.append((number, json.dumps({"update_id": number, "message": message}).encode()))
-        self._arrived.set()
+        return number, json.dumps({"update_id": number, "message": message}).encode()
 
     async def _serve(self, request: web.BaseRequest) -> web.Response:
         method, parameters = request.path.rpartition("/")[2], await _parameters(request)
@@ -142,9 +147,13 @@ class BotApi:
             while not self._updates:
                 self._arrived.clear()
                 await self._arrived.wait()
-            _, update = self._updates.popleft()
-            while not await self._taken(session, url, update):
-                await asyncio.sleep(_AGAIN_SECONDS)
+            number, update = self._updates.popleft()
+            try:
+                while not await self._taken(session, url, update):
+                    await asyncio.sleep(_AGAIN_SECONDS)
+            except asyncio.CancelledError:  # the webhook is set anew: the update is still to be brought
+                self._updates.appendleft((number, update))
+                raise
 
     async def _taken(self, session: ClientSession, url: str, update: bytes) -> bool:
         try:

@@ -18,6 +18,7 @@ import tempfile
 import time
 from asyncio.subprocess import DEVNULL, Process
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -37,7 +38,7 @@ MOST_GROWTH = 1.1
 
 
 @asynccontextmanager
-async def bot(server: TelegramServer, port: int, folder: Path):
+async def bot(server: TelegramServer, port: int, folder: Path) -> AsyncIterator[Process]:
     """Run the bot from here to the end of the block; its log goes into the folder."""
     environment = os.environ | {
         "TELEGRAM_BOT_TOKEN": server.token,

@@ -216,7 +216,7 @@ async def running(subject: Subject, scratch: Path) -> AsyncIterator[Running]:
         log = scratch / "bot.log"
         began = time.perf_counter()
         with log.open("wb") as output:
-            process = await _start(subject, api.url, scratch, output.fileno())
+            process = await start(subject, api.url, scratch, output.fileno())
         try:
             await _first_reply(patients, process, log)
             yield Running(subject, patients, process, time.perf_counter() - began)
@@ -224,7 +224,8 @@ async def running(subject: Subject, scratch: Path) -> AsyncIterator[Running]:
             await _end(process)
 
 
-async def _start(subject: Subject, url: str, scratch: Path, output: int) -> asyncio.subprocess.Process:
+async def start(subject: Subject, url: str, scratch: Path, output: int) -> asyncio.subprocess.Process:
+    """Start a bot in a folder, against the Bot API server at the address; what it logs goes to the file."""
     command = [each.replace("{url}", url) for each in subject.command]
     environment = {**_environment(url, scratch), **subject.environment}
     return await asyncio.create_subprocess_exec(
@@ -359,10 +360,10 @@ def subjects(*, webhook: bool) -> Iterator[Subject]:
     yield Subject(THIS, ("-m", "bot", "run"), {})
     yield Subject(ECHO, ("-m", "bench.echo", "{url}"), {})
     if webhook:
-        port = _free_port()
+        port = free_port()
         environment = {"WEBHOOK_URL": "https://bot.invalid/telegram", "PORT": str(port), "HOST": "127.0.0.1"}
         yield Subject(f"{THIS}, webhook", ("-m", "bot", "run"), environment, port)
-        port = _free_port()
+        port = free_port()
         yield Subject(f"{ECHO}, webhook", ("-m", "bench.echo", "{url}", "--webhook", str(port)), {}, port)
     yield Subject("aiohttp by hand", ("-m", "bench.echo", "{url}", "--by-hand"), {})
 
@@ -375,7 +376,8 @@ def without_embeddings(scratch: Path) -> Subject:
     return Subject(f"{THIS}, without embeddings", ("-m", "bot", "run"), {"PYTHONPATH": f"{hiding}:{ROOT}"})
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on loopback that nobody has."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port

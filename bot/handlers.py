@@ -119,11 +119,17 @@ class Handlers:
         kind, _, name = (query.data or "").partition(":")
         is_feedback = kind in (Pressed.HELPFUL, Pressed.NOT_HELPFUL)
         entry = self._faq.entry(name) if is_feedback or kind == Pressed.ENTRY else None
-        is_admitted = await self._admits(update)
-        thanks = self._faq.wording.feedback_thanks if is_feedback and entry and is_admitted else None
-        await _stop_spinning(query, thanks)
-        if not is_admitted:
+        if not await self._admits(update):
+            await _stop_spinning(query)
             return
+        await _stop_spinning(query, self._faq.wording.feedback_thanks if is_feedback and entry else None)
+        if page := await self._press(update, query, kind, name, entry):
+            _note_page(update, page, entry, began)
+
+    async def _press(
+        self, update: Update, query: CallbackQuery, kind: str, name: str, entry: Entry | None
+    ) -> str | None:
+        """Do what a button is for, and return what it led to, unless that was a reply, which is noted as such."""
         match kind:
             case Pressed.HELPFUL | Pressed.NOT_HELPFUL if entry:
                 await self._take_feedback(query, entry, helpful=kind == Pressed.HELPFUL)
@@ -141,12 +147,12 @@ class Handlers:
             case Pressed.FORGET:
                 await _turn_page(update, await self._forget(update))
             case Pressed.CALM if question := _question_above(query):
-                await self._reply(update, _without_mention(question, context.bot), calm=True)
-                return
+                await self._reply(update, _without_mention(question, query.get_bot()), calm=True)
+                return None
             case _:
-                kind = ""
                 await _say(update, self._renderer.outdated_button())
-        _note_page(update, Pressed(kind).name.lower() if kind else "outdated_button", entry, began)
+                return "outdated_button"
+        return Pressed(kind).name.lower()
 
     async def _show(self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None) -> bool:
         """Show a page to a chat that may be answered, and tell whether that was so."""
