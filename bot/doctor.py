@@ -39,6 +39,7 @@ _LEAST_FREE_BYTES = 200_000_000
 _NO_CONTACT = "example.com"
 # Names a bot that does not exist, so that the network can be looked at without a token.
 _NOBODY = "0:nobody"
+_MAKE_KEY = "Set STORAGE_KEY, the same for every process; .env.example tells how to make one."
 _WIDTH = 8
 
 
@@ -245,7 +246,12 @@ def of_database(settings: Settings) -> Finding:
     except (ArgumentError, ValueError):
         remedy = "Write sqlite:///path/to/file.sqlite or postgresql://user:password@host/database."
         return Finding("database", "DATABASE_URL can't be read", remedy)
-    return _of_sqlite(url) if url.get_backend_name() == "sqlite" else _of_server(url)
+    if url.get_backend_name() == "sqlite":
+        return _of_sqlite(url)
+    found = _of_server(url)
+    if found.ok and settings.storage_key is None:
+        return Finding("database", f"{found.what}, but STORAGE_KEY is not set", _MAKE_KEY)
+    return found
 
 
 def _of_sqlite(url: URL) -> Finding:

@@ -56,10 +56,15 @@ def test_every_service_comes_back_by_itself_and_fills_no_disk_with_its_log():
         assert service["logging"]["options"]["max-size"]
 
 
-def test_the_image_keeps_its_cache_in_its_volume():
+def test_the_image_brings_a_cache_that_its_user_may_write_and_keeps_its_data_in_a_volume():
     dockerfile = (ROOT / "Dockerfile").read_text()
-    assert "XDG_CACHE_HOME=/data/cache" in dockerfile
+    assert "RUN XDG_CACHE_HOME=/cache /venv/bin/clinic-faq ask hello" in dockerfile
+    assert "COPY --from=build --chown=clinic:clinic /cache/clinic-faq /var/cache/clinic-faq" in dockerfile
+    assert "XDG_CACHE_HOME=/var/cache " in dockerfile
+    assert "DATABASE_URL=sqlite:////data/clinic-faq.sqlite" in dockerfile
+    assert "ENV HOST=0.0.0.0" in dockerfile
     assert "VOLUME /data" in dockerfile
+    assert "bot:/var/cache/clinic-faq" in COMPOSE["services"]["bot"]["volumes"]
 
 
 # --- systemd ---------------------------------------------------------------------------------------------------------

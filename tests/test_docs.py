@@ -95,6 +95,9 @@ LOGGED = [
     "409: a webhook is set",
     "the changed FAQ is not live",
     "matching goes by words alone",
+    "storage is out of reach",
+    "records lost",
+    "somebody else removed or moved the webhook",
 ]
 
 

@@ -210,6 +210,14 @@ async def test_a_server_that_is_down_is_told_without_the_password(told, driver):
     assert PASSWORD not in str(found)
 
 
+async def test_a_server_needs_a_key(told, postgres):
+    url = SecretStr(postgres.fresh_database())
+    found = (await told(database_url=url))["database"]
+    assert found.what.endswith(" answers, but STORAGE_KEY is not set")
+    found = (await told(database_url=url, storage_key=SecretStr("set")))["database"]
+    assert found.ok
+
+
 @pytest.mark.parametrize("url", ["nonsense", f"mysql+nothing://clinic:{PASSWORD}@db/faq", "postgresql://db:port/x"])
 async def test_an_address_of_no_database_is_told(told, url):
     found = (await told(database_url=SecretStr(url)))["database"]
