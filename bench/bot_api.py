@@ -24,7 +24,9 @@ _MOST_UPDATES = 100
 _SAME_OFFSET_SECONDS = 0.5
 # https://core.telegram.org/bots/api#setwebhook
 _CONNECTIONS = 40
-_AGAIN_SECONDS = 0.05
+# Telegram, too, waits a second before it brings an update again, and twice as long each time (WebhookActor.cpp).
+_AGAIN_SECONDS = 1.0
+_LISTENING_SECONDS = 0.05
 
 
 class BotApi:
@@ -149,21 +151,24 @@ class BotApi:
                 await self._arrived.wait()
             number, update = self._updates.popleft()
             try:
-                while not await self._taken(session, url, update):
-                    await asyncio.sleep(_AGAIN_SECONDS)
+                await self._bring(session, url, update)
             except asyncio.CancelledError:  # the webhook is set anew: the update is still to be brought
                 self._updates.appendleft((number, update))
                 raise
 
-    async def _taken(self, session: ClientSession, url: str, update: bytes) -> bool:
-        try:
-            async with session.post(url, data=update, headers={"Content-Type": "application/json"}) as response:
-                if response.ok:
-                    return True
-        except ClientError:  # it does not listen yet
-            return False
-        self.refused += 1
-        return False
+    async def _bring(self, session: ClientSession, url: str, update: bytes) -> None:
+        again = _AGAIN_SECONDS
+        while True:
+            try:
+                async with session.post(url, data=update, headers={"Content-Type": "application/json"}) as response:
+                    if response.ok:
+                        return
+            except ClientError:  # it does not listen yet
+                await asyncio.sleep(_LISTENING_SECONDS)
+            else:
+                self.refused += 1
+                await asyncio.sleep(again)
+                again *= 2
 
 
 async def _parameters(request: web.BaseRequest) -> Mapping[str, str]:

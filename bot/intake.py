@@ -25,6 +25,10 @@ Json = dict[str, Any]
 ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 _SIDE_BY_SIDE = 50
+# What is answered but not yet noted when the process is killed is answered again by the next one, and one that died may
+# die again soon: a process begins with few chats at once. Two are as many as Telegram's limit of sends needs.
+_AT_FIRST = 2
+_ONE_MORE_SECONDS = 0.1
 # A ledger that takes longer must not keep a patient waiting.
 _LEDGER_SECONDS = 2.0
 
@@ -44,7 +48,8 @@ class Intake:
         self._started = asyncio.Event()
         self._in_hand: dict[int, asyncio.Task[bool]] = {}
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._room = asyncio.Semaphore(_AT_FIRST)
+        self._widening: asyncio.Task[None] | None = None
 
     async def start(self, waits: Waits = Waits()) -> None:
         """Start the application as soon as Telegram can be reached; raise UserError if it does not know the token."""
@@ -62,15 +67,21 @@ class Intake:
                 break
             await asyncio.sleep(wait)
         self._started.set()
+        self._widening = asyncio.create_task(self._widen())
 
     async def close(self) -> None:
         """Leave what is still in hand, and close the application."""
-        await cancel(*self._in_hand.values())
+        await cancel(*filter(None, [self._widening]), *self._in_hand.values())
         await self.application.shutdown()
         # The application leaves the bot open when it never came to start, and the bot its connections.
         await self.application.bot.shutdown()
         for request in self.application.bot._request:
             await request.shutdown()
+
+    async def _widen(self) -> None:
+        for _ in range(_SIDE_BY_SIDE - _AT_FIRST):
+            await asyncio.sleep(_ONE_MORE_SECONDS)
+            self._room.release()
 
     async def handle(self, update_id: int, content: Json) -> bool:
         """Return True when the update was handled, by this call or another, and False when another process has it.
