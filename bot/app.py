@@ -13,11 +13,11 @@ from telegram.ext import (
     MessageHandler,
     filters,
 )
-from telegram.request import BaseRequest, HTTPXRequest
+from telegram.request import BaseRequest
 
+from bot.config import TELEGRAM
 from bot.handlers import Handlers
 
-TELEGRAM = "https://api.telegram.org"
 # Sending needs as many connections as chats are handled side by side, or it fails for want of one.
 _CONNECTIONS = 64
 # Somebody who mends a question that fast still waits for its answer; later edits are housekeeping.
@@ -36,10 +36,16 @@ def build_bot(
     return ExtBot(
         token,
         base_url=f"{api_url.rstrip('/')}/bot",
-        request=request or HTTPXRequest(connection_pool_size=_CONNECTIONS),
-        get_updates_request=request or HTTPXRequest(connection_pool_size=1),
+        request=request or _over_http(_CONNECTIONS),
+        get_updates_request=request or _over_http(connections=1),
         rate_limiter=sender,
     )
+
+
+def _over_http(connections: int) -> BaseRequest:
+    from bot.transport import AiohttpRequest  # the conversation in a terminal starts sooner without aiohttp
+
+    return AiohttpRequest(connections)
 
 
 class _Awaited(filters.MessageFilter):
@@ -61,6 +67,7 @@ def build_application(bot: ExtBot[Any], handlers: Handlers) -> App:
             CommandHandler("topics", handlers.topics, messages),
             CommandHandler("contact", handlers.contact, messages),
             CommandHandler("privacy", handlers.privacy, messages),
+            CommandHandler("forget", handlers.forget, messages),
             CommandHandler("help", handlers.help, messages),
             # A command that is none of ours; in a group it may be another bot's.
             MessageHandler(messages & filters.COMMAND & filters.ChatType.PRIVATE, handlers.help),

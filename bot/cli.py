@@ -101,20 +101,34 @@ def evaluate(
 @cli.command()
 def run(answers: Answers = None) -> None:
     """Put the bot on Telegram."""
-    from bot.logs import start_logging
+    from bot.logs import log_what_nobody_caught, start_logging
     from bot.running import run_bot
 
     settings = _settings(answers)
     start_logging(settings.log_format)
+    log_what_nobody_caught()
     asyncio.run(run_bot(settings, settings.token(), lambda: _faq(answers)))
 
 
 @cli.command()
 def health() -> None:
     """Tell by the exit code whether the bot that runs on this machine hears Telegram: 0 if so, else 1."""
-    from bot.running import is_hearing
+    from bot.health import is_hearing
 
     raise typer.Exit(not is_hearing(_settings().token()))
+
+
+@cli.command()
+def doctor(as_json: AsJson = False, answers: Answers = None) -> None:
+    """Look at all that the bot needs, a line each with its remedy; the exit code is 1 if anything is amiss."""
+    from bot.doctor import examine
+
+    findings = examine(_settings(answers))
+    if as_json:
+        typer.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        typer.echo("\n".join(map(str, findings)))
+    raise typer.Exit(not all(finding.ok for finding in findings))
 
 
 def main() -> None:
@@ -151,4 +165,4 @@ def _faq(answers: Path | None) -> "Faq":
     try:
         return load_faq(_settings(answers).answers)
     except ContentError as error:
-        raise UserError(str(error)) from None
+        raise UserError(str(error), len(error.problems)) from None

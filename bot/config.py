@@ -1,13 +1,21 @@
 """The settings, read from the environment and from .env."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import UserError
 
+TELEGRAM = "https://api.telegram.org"
+# What Telegram takes as a secret: https://core.telegram.org/bots/api#setwebhook
+_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+# Where the webhook is served when nothing else is said; balancers and containers expect it there.
+_USUAL_PORT = 8080
+# Three months of questions show what patients miss; then a question is old enough to be forgotten.
+RETENTION_DAYS = 90
 PRODUCT_ANSWERS = Path(__file__).parent.parent / "faq"
 
 
@@ -19,9 +27,38 @@ class Settings(BaseSettings):
     )
 
     telegram_bot_token: SecretStr | None = None
-    telegram_api_url: str = Field("https://api.telegram.org", pattern=r"^https?://[^\s/]+(/\S*)?$")
+    telegram_api_url: str = Field(TELEGRAM, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    webhook_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
+    webhook_secret: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int | None = Field(None, ge=1, le=65535)
     answers: Path = PRODUCT_ANSWERS
+    # A secret, as the password of a PostgreSQL stands in it.
+    database_url: SecretStr = SecretStr("sqlite:///data/clinic-faq.sqlite")
+    storage_key: SecretStr | None = None
+    retention_days: int = Field(RETENTION_DAYS, ge=1, le=3650)
+    chat_limit: int = Field(20, ge=0)
+    send_limit: int = Field(30, ge=0)
     log_format: Literal["plain", "json"] = "plain"
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _telegram_calls_by_https_only(cls, url: str | None, settings: ValidationInfo) -> str | None:
+        if url and url.startswith("http://") and settings.data.get("telegram_api_url") == TELEGRAM:
+            raise ValueError("Telegram itself calls by https:// only")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _telegram_takes_the_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and not _SECRET.fullmatch(secret.get_secret_value()):
+            raise ValueError("Telegram takes A-Z a-z 0-9 _ - only")
+        return secret
+
+    @property
+    def serving_port(self) -> int | None:
+        """Where to serve over HTTP; a webhook needs that, else it is done on demand."""
+        return self.port or (_USUAL_PORT if self.webhook_url else None)
 
     def token(self) -> str:
         """Return the bot's token, or raise UserError that tells where to get one."""

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def load_faq(answers: Path) -> Faq:
     """Return the FAQ of a folder or file; raise ContentError with everything that must be mended first."""
     with _no_garbage():
-        content, folder = load(answers, refusal), _cache_folder()
+        content, folder = load(answers, refusal), cache_folder()
         try:
             return Faq(content, _encoder(folder), Cache(folder))
         except SafetyError as error:
@@ -55,6 +55,6 @@ def _encoder(folder: Path) -> MiniLm | None:
         return None
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """Return the user's folder for what can be made again, by the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinic-faq"

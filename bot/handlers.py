@@ -3,15 +3,25 @@
 import logging
 import re
 import time
+from typing import TYPE_CHECKING
 
 from telegram import Bot, CallbackQuery, LinkPreviewOptions, Message, ReplyParameters, Update
 from telegram.constants import ChatType, ParseMode
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ContextTypes
 
-from bot.render import Outgoing, Pressed, Renderer
+from bot.config import RETENTION_DAYS
+from bot.deciding import Decider, one_thread
+from bot.errors import OutOfReachError
+from bot.limits import ChatLimit, Notices
+from bot.logs import cause, note
+from bot.recorder import Recorder
+from bot.render import Outgoing, Pressed, Renderer, without_feedback
 from faq.model import Entry
-from faq.reply import Answer, Faq, Reply, Urgent
+from faq.reply import Answer, Fallback, Faq, Reply, Urgent
+
+if TYPE_CHECKING:
+    from bot.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -24,62 +34,108 @@ _CAMPAIGN = "__"
 class Handlers:
     """Answers updates from one version of the FAQ, which may be exchanged while the bot runs."""
 
-    def __init__(self, faq: Faq) -> None:
+    def __init__(
+        self,
+        faq: Faq,
+        *,
+        recorder: Recorder | None = None,
+        storage: "Storage | None" = None,
+        limit: ChatLimit | None = None,
+    ) -> None:
+        """Without a storage, nothing is kept; without a limit, a chat may ask as much as it likes."""
+        self._recorder = recorder or Recorder()
+        self._storage = storage
+        self._limit = limit or ChatLimit()
+        self._notices = Notices()
+        self._thread = one_thread()
         self.exchange(faq)
+
+    @property
+    def faq(self) -> Faq:
+        """The version of the FAQ that is answered from."""
+        return self._faq
 
     def exchange(self, faq: Faq) -> None:
         """Answer from this version of the FAQ from now on."""
         self._faq = faq
-        self._renderer = Renderer(faq)
+        kept_days = self._storage.retention_days if self._storage else RETENTION_DAYS
+        self._renderer = Renderer(faq, kept_days, asks_feedback=self._storage is not None)
+        self._decider = Decider(faq, self._thread)
 
     async def start(self, update: Update, context: Context) -> None:
         """Welcome a person, or show the entry that their link names."""
         payload = context.args[0] if context.args else ""
-        entry = self._faq.entry(payload.partition(_CAMPAIGN)[0])
-        await _say(update, self._renderer.entry(entry) if entry else self._renderer.start())
+        entry_id, _, campaign = payload.partition(_CAMPAIGN)
+        entry = self._faq.entry(entry_id)
+        page = self._renderer.entry(entry) if entry else self._renderer.start()
+        if await self._show(update, "start", page, entry):
+            self._count("start", entry, campaign)
 
     async def topics(self, update: Update, context: Context) -> None:
         """Show the menu of topics."""
-        await _say(update, self._renderer.topics())
+        await self._show(update, "topics", self._renderer.topics())
 
     async def contact(self, update: Update, context: Context) -> None:
         """Show the way to a person."""
-        await _say(update, self._renderer.contact())
+        await self._show(update, "contact", self._renderer.contact())
 
     async def privacy(self, update: Update, context: Context) -> None:
         """Tell what happens to a patient's words."""
-        await _say(update, self._renderer.privacy())
+        await self._show(update, "privacy", self._renderer.privacy())
+
+    async def forget(self, update: Update, context: Context) -> None:
+        """Ask whether what is kept from the chat should really be removed."""
+        await self._show(update, "forget", self._renderer.forget())
 
     async def help(self, update: Update, context: Context) -> None:
         """Tell what the bot can do."""
-        await _say(update, self._renderer.help())
+        await self._show(update, "help", self._renderer.help())
 
     async def question(self, update: Update, context: Context) -> None:
         """Reply to what a person typed, in a group only when the bot is addressed."""
         message = update.effective_message
         if message is None or not message.text or not _is_for_us(message, context.bot):
             return
-        await self._reply(update, _without_mention(message.text, context.bot), about=self._entry_replied_to(message))
+        utterance = _without_mention(message.text, context.bot)
+        if await self._admits(update, utterance):
+            await self._reply(update, utterance, about=self._entry_replied_to(message))
 
     async def not_text(self, update: Update, context: Context) -> None:
         """Say that photos, voice messages, stickers and the like can't be read; but a caption may be an emergency."""
         message = update.effective_message
         if message is None or not _is_for_us(message, context.bot):
             return
-        if message.caption and self._faq.alarm(message.caption):
-            await self._reply(update, _without_mention(message.caption, context.bot))
-        else:
-            await _say(update, self._renderer.not_text())
+        caption = _without_mention(message.caption or "", context.bot)
+        if not (caption and await self._decider.alarm(caption)):
+            await self._show(update, "not_text", self._renderer.not_text())
+        elif await self._admits(update, caption):
+            await self._reply(update, caption)
 
     async def button(self, update: Update, context: Context) -> None:
         """Show what a pressed button leads to."""
         if (query := update.callback_query) is None:
             return
-        await _stop_spinning(query)
+        began = time.perf_counter()
         kind, _, name = (query.data or "").partition(":")
+        is_feedback = kind in (Pressed.HELPFUL, Pressed.NOT_HELPFUL)
+        entry = self._faq.entry(name) if is_feedback or kind == Pressed.ENTRY else None
+        if not await self._admits(update):
+            await _stop_spinning(query)
+            return
+        await _stop_spinning(query, self._faq.wording.feedback_thanks if is_feedback and entry else None)
+        if page := await self._press(update, query, kind, name, entry):
+            _note_page(update, page, entry, began)
+
+    async def _press(
+        self, update: Update, query: CallbackQuery, kind: str, name: str, entry: Entry | None
+    ) -> str | None:
+        """Do what a button is for, and return what it led to, unless that was a reply, which is noted as such."""
         match kind:
-            case Pressed.ENTRY if entry := self._faq.entry(name):
+            case Pressed.HELPFUL | Pressed.NOT_HELPFUL if entry:
+                await self._take_feedback(query, entry, helpful=kind == Pressed.HELPFUL)
+            case Pressed.ENTRY if entry:
                 await _say(update, self._renderer.entry(entry))
+                self._count("button", entry)
             case Pressed.TOPIC if topic := self._faq.topics.get(name):
                 await _turn_page(update, self._renderer.topic(topic))
             case Pressed.BACK:
@@ -88,17 +144,77 @@ class Handlers:
                 await _say(update, self._renderer.topics())
             case Pressed.TOPIC_ANEW if topic := self._faq.topics.get(name):
                 await _say(update, self._renderer.topic(topic))
+            case Pressed.FORGET:
+                await _turn_page(update, await self._forget(update))
             case Pressed.CALM if question := _question_above(query):
-                await self._reply(update, _without_mention(question, context.bot), calm=True)
+                await self._reply(update, _without_mention(question, query.get_bot()), calm=True)
+                return None
             case _:
                 await _say(update, self._renderer.outdated_button())
+                return "outdated_button"
+        return Pressed(kind).name.lower()
+
+    async def _show(self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None) -> bool:
+        """Show a page to a chat that may be answered, and tell whether that was so."""
+        began = time.perf_counter()
+        if not await self._admits(update):
+            return False
+        await _say(update, outgoing)
+        _note_page(update, page, entry, began)
+        return True
+
+    async def _admits(self, update: Update, utterance: str = "") -> bool:
+        """Tell whether the chat may be answered: whoever asks too much is told so once, but an emergency is always met.
+
+        What leads to a message counts as a question, be it a command or a pressed button.
+        """
+        chat, message = update.effective_chat, update.effective_message
+        if chat is None or self._limit.admits(chat.id):
+            return True
+        if message and utterance and await self._decider.alarm(utterance):
+            return not self._notices.followed(chat.id, message.edit_date or message.date)
+        if self._limit.tells(chat.id):
+            note(log, "limited", update=update.update_id)
+            await _say(update, self._renderer.too_many())
+        return False
 
     async def _reply(self, update: Update, utterance: str, *, about: Entry | None = None, calm: bool = False) -> None:
         began = time.perf_counter()
-        reply = self._faq.reply(utterance, about=about, calm=calm)
+        renderer = self._renderer  # of the version that decides, should the FAQ be exchanged meanwhile
+        reply = await self._decider.reply(utterance, about=about, calm=calm)
         # The button under a notice needs the words that the notice answers.
-        await _say(update, self._renderer.reply(reply), quote=isinstance(reply, Urgent))
-        _note(update, reply, time.perf_counter() - began)
+        sent = await _say(update, renderer.reply(reply), quote=isinstance(reply, Urgent))
+        if sent and isinstance(reply, Urgent):
+            self._notices.sent(sent.chat_id, sent.date)
+        entry = reply.entry if isinstance(reply, Answer) else None
+        self._recorder.replied(reply.kind, entry.id if entry else None, time.perf_counter() - began)
+        _note(update, reply, began)
+        self._count(reply.kind, entry)
+        if isinstance(reply, Fallback) and not calm:  # what sounded like an emergency is kept under no circumstances
+            self._keep(update, utterance, reply)
+
+    def _count(self, kind: str, entry: Entry | None, campaign: str = "") -> None:
+        if self._storage:
+            self._storage.count_reply(kind, entry.id if entry else "", campaign)
+
+    def _keep(self, update: Update, utterance: str, reply: Fallback) -> None:
+        nearest = reply.ranking.candidates[0]
+        if self._storage and update.effective_chat:
+            self._storage.keep_gap(update.effective_chat.id, utterance, nearest.entry.id, nearest.score)
+
+    async def _take_feedback(self, query: CallbackQuery, entry: Entry, *, helpful: bool) -> None:
+        """Count a press, but only the first below an answer: it takes the buttons away."""
+        if await _take_away(query) and self._storage:
+            self._storage.count_feedback(entry.id, helpful=helpful)
+
+    async def _forget(self, update: Update) -> Outgoing:
+        """Remove what is kept from the chat, and tell how much that was or that it must be tried again."""
+        if self._storage is None or update.effective_chat is None:
+            return self._renderer.forgotten(0)
+        try:
+            return self._renderer.forgotten(await self._storage.forget(update.effective_chat.id))
+        except OutOfReachError:
+            return self._renderer.forget_later()
 
     def _entry_replied_to(self, message: Message) -> Entry | None:
         """Return the entry whose answer a message replies to; its question is the answer's first line."""
@@ -110,9 +226,10 @@ class Handlers:
         """Log what went wrong, without a person's words, and apologize unless Telegram itself is the trouble."""
         number = update.update_id if isinstance(update, Update) else None
         if isinstance(context.error, Forbidden):
-            log.info("blocked update=%s", number)
+            note(log, "blocked", update=number)
             return
-        log.error("failed update=%s error=%s", number, type(context.error).__name__)
+        note(log, "failed", logging.ERROR, update=number, **cause(context.error))
+        self._recorder.failed(type(context.error).__name__)
         ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
         if isinstance(update, Update) and ours:
             await _say(update, self._renderer.trouble())
@@ -144,15 +261,16 @@ def _question_above(query: CallbackQuery) -> str | None:
     return notice.reply_to_message.text or notice.reply_to_message.caption
 
 
-async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> None:
-    if chat := update.effective_chat:
-        await chat.send_message(
-            outgoing.html,
-            ParseMode.HTML,
-            reply_markup=outgoing.buttons,
-            reply_parameters=_quoted(update, even_in_private=quote),
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-        )
+async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> Message | None:
+    if (chat := update.effective_chat) is None:
+        return None
+    return await chat.send_message(
+        outgoing.html,
+        ParseMode.HTML,
+        reply_markup=outgoing.buttons,
+        reply_parameters=_quoted(update, even_in_private=quote),
+        link_preview_options=LinkPreviewOptions(is_disabled=True),
+    )
 
 
 def _quoted(update: Update, *, even_in_private: bool) -> ReplyParameters | None:
@@ -179,14 +297,36 @@ async def _turn_page(update: Update, outgoing: Outgoing) -> None:
             await _say(update, outgoing)
 
 
-async def _stop_spinning(query: CallbackQuery) -> None:
+async def _take_away(query: CallbackQuery) -> bool:
+    """Remove the buttons that ask whether an answer helped, and tell whether they were still there."""
+    answer = query.message
+    if not isinstance(answer, Message) or answer.reply_markup is None:
+        return False
     try:
-        await query.answer()
+        await answer.edit_reply_markup(without_feedback(answer.reply_markup))
+    except BadRequest:  # the buttons are gone already
+        return False
+    return True
+
+
+async def _stop_spinning(query: CallbackQuery, notice: str | None = None) -> None:
+    try:
+        await query.answer(notice)
     except BadRequest:  # it was too old, or answered before a crash: nothing spins any more
         log.debug("stale callback query")
 
 
-def _note(update: Update, reply: Reply, seconds: float) -> None:
-    entry = reply.entry.id if isinstance(reply, Answer) else "-"
-    figures = (update.update_id, reply.kind, entry, reply.ranking.candidates[0].score, seconds * 1e3)
-    log.info("replied update=%d kind=%s entry=%s score=%.2f ms=%.0f", *figures)
+def _note(update: Update, reply: Reply, began: float) -> None:
+    entry = reply.entry.id if isinstance(reply, Answer) else None
+    score = reply.ranking.candidates[0].score
+    note(log, "replied", update=update.update_id, kind=reply.kind, entry=entry, score=score, ms=_ms_since(began))
+
+
+def _note_page(update: Update, page: str, entry: Entry | None, began: float) -> None:
+    """Log what a command or a button led to; never the callback data itself, as anything may stand in it."""
+    entry_id = entry.id if entry else None
+    note(log, "showed", update=update.update_id, kind=page, entry=entry_id, ms=_ms_since(began))
+
+
+def _ms_since(began: float) -> int:
+    return round((time.perf_counter() - began) * 1e3)

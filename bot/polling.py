@@ -2,25 +2,19 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
-from weakref import WeakValueDictionary
 
-from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
-from telegram.ext import Application
 
-from bot.errors import UserError
+from bot.intake import ALLOWED_UPDATES, Intake, Json
+from bot.logs import cause, figures
 from bot.sending import seconds_to_wait
-from bot.waiting import Waits
+from bot.waiting import Waits, cancel
 
 log = logging.getLogger(__name__)
-
-Json = dict[str, Any]
-
-ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 # Telegram holds the call so long when there is nothing to tell.
 _LONG_POLL = timedelta(seconds=30)
@@ -30,7 +24,8 @@ _GRACE_SECONDS = 10.0
 # Asked twice within half a second for the same offset, Telegram returns that one update only (do_get_updates in
 # tdlib/telegram-bot-api), and the other chats would wait for the slow one.
 GLANCE_SECONDS = 0.6
-_SIDE_BY_SIDE = 50
+# A connection that hangs for good looks like silence; three long polls in vain are no accident.
+DEAF_SECONDS = 90.0
 # What was fetched before a stop is answered within this time, or else by the next start. Docker kills after ten
 # seconds, and the answers are still to be confirmed, which Telegram may keep waiting for three.
 _LAST_ANSWERS_SECONDS = 5.0
@@ -38,22 +33,24 @@ _LAST_CONFIRMATION_SECONDS = 4.0
 
 
 class Poller:
-    """Fetches updates and hands them to the application: chats side by side, each chat in order.
+    """Fetches updates and hands them to the intake.
 
     An update is confirmed, by the offset of the next fetch, once it and all before it were handled.
     """
 
     def __init__(
         self,
-        application: Application[Any, Any, Any, Any, Any, Any],
+        intake: Intake,
         heard: Callable[[], None] = lambda: None,
         waits: Waits = Waits(),
         long_poll: timedelta = _LONG_POLL,
         grace: float = _GRACE_SECONDS,
         glance: float = GLANCE_SECONDS,
         last_answers: float = _LAST_ANSWERS_SECONDS,
+        deaf_after: float = DEAF_SECONDS,
     ) -> None:
-        self._application = application
+        self._intake = intake
+        self._bot = intake.application.bot
         self._heard = heard
         self._waits = waits
         self._long_poll = long_poll
@@ -61,9 +58,10 @@ class Poller:
         self._glance = glance
         self._last_answers = last_answers
         self._offset = self._told = 0
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._tasks: dict[int, asyncio.Task[bool]] = {}
+        self._deaf_after = deaf_after
+        self._last_sign = time.monotonic()  # when Telegram was last heard, or the connection made anew
+        self._is_deaf = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop` is set; then answer what was fetched, confirm it, and return.
@@ -76,39 +74,26 @@ class Poller:
             await asyncio.wait([fetching, stopping], return_when=asyncio.FIRST_COMPLETED)
             if fetching.done():
                 fetching.result()
-            await _cancel(fetching)
+            await cancel(fetching)
             await self._finish()
         finally:
-            await _cancel(fetching, stopping, *self._tasks.values())
-            await self._application.shutdown()
-            await self._application.bot.shutdown()  # the application leaves it open when it never came to start
+            await cancel(fetching, stopping, *self._tasks.values())
 
     async def _poll(self) -> None:
-        await self._start()
-        waits = iter(self._waits)
+        await self._intake.start(self._waits)
+        waits, self._last_sign = iter(self._waits), time.monotonic()
         while True:
             try:
                 updates = await self._fetch(self._long_poll, self._grace)
             except Exception as error:  # whatever it is, a bot that stops fetching is worse
                 await asyncio.sleep(await self._recover(error, next(waits)))
+                await self._mend_deafness()
                 continue
-            waits = iter(self._waits)
-            self._tell_heard()
+            waits, self._last_sign, self._is_deaf = iter(self._waits), time.monotonic(), False
+            self._heard()
             for update_id, update in updates.items():
                 self._take(update_id, update)
             await self._look_after_slow_chats()
-
-    async def _start(self) -> None:
-        waits = iter(self._waits)
-        while True:
-            try:
-                return await self._application.initialize()
-            except InvalidToken:
-                raise UserError("Telegram does not know this TELEGRAM_BOT_TOKEN. Ask @BotFather for it.") from None
-            except Exception as error:  # whatever it is, Telegram may be up in a minute
-                wait = next(waits)
-                log.warning("Telegram can't be reached yet, again in %.1f s: %s", wait, type(error).__name__)
-            await asyncio.sleep(wait)
 
     async def _fetch(self, long_poll: timedelta, grace: float) -> dict[int, Json]:
         """Return updates by their ids, as JSON: `get_updates` refuses all for one that the library can't read."""
@@ -116,7 +101,7 @@ class Poller:
         offset = self._confirmed()
         question = {"offset": offset, "timeout": long_poll, "allowed_updates": ALLOWED_UPDATES}
         async with asyncio.timeout(timeout):
-            updates = await self._application.bot._post("getUpdates", question, read_timeout=timeout)
+            updates = await self._bot._post("getUpdates", question, read_timeout=timeout)
         self._told = offset
         return {update["update_id"]: update for update in updates}
 
@@ -125,43 +110,41 @@ class Poller:
         match error:
             case RetryAfter():
                 wait = seconds_to_wait(error)
-                log.warning("429: Telegram asks to wait %.1f s", wait)
+                log.warning("429: Telegram asks to wait %.1f s", wait, extra=figures(status=429, wait=wait))
             case Conflict() if "webhook is active" in error.message:
-                log.error("409: a webhook is set, so that polling hears nothing; it is being removed")
+                log.error(
+                    "409: a webhook is set, so that polling hears nothing; it is being removed",
+                    extra=figures(status=409),
+                )
                 with suppress(TelegramError):
-                    await self._application.bot.delete_webhook(drop_pending_updates=False)
+                    await self._bot.delete_webhook(drop_pending_updates=False)
             case Conflict():
-                log.error("409: another bot polls with the same token; stop one of the two")
+                log.error("409: another bot polls with the same token; stop one of the two", extra=figures(status=409))
             case InvalidToken():
-                log.error("401: Telegram does not know the token any more")
+                log.error("401: Telegram does not know the token any more", extra=figures(status=401))
             case _:
-                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__)
+                told = figures(wait=wait, **cause(error))
+                log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__, extra=told)
         return wait
 
-    def _tell_heard(self) -> None:
-        try:
-            self._heard()
-        except OSError as error:  # a full disk is no reason to stop listening
-            log.warning("can't note that Telegram was heard: %s", error.strerror)
+    async def _mend_deafness(self) -> None:
+        """Connect anew when nothing was heard for so long: whatever ails the connection may be cured by that."""
+        if time.monotonic() - self._last_sign < self._deaf_after:
+            return
+        if not self._is_deaf:
+            sentence = "nothing heard from Telegram for %.0f s: connecting anew, as often as that"
+            log.error(sentence, self._deaf_after, extra=figures(silence=self._deaf_after))
+        self._last_sign, self._is_deaf = time.monotonic(), True
+        request = self._bot._request[0]  # the one that fetches
+        with suppress(Exception):  # what does not even close is left behind
+            async with asyncio.timeout(self._grace):
+                await request.shutdown()
+        await request.initialize()
 
     def _take(self, update_id: int, update: Json) -> None:
         if update_id not in self._tasks:
             self._offset = update_id + 1
-            self._tasks[update_id] = asyncio.create_task(self._handle(update_id, update))
-
-    async def _handle(self, update_id: int, content: Json) -> None:
-        """Handle an update when it is its chat's turn; one that can't be read or handled must not stop the others."""
-        try:
-            update = Update.de_json(content, self._application.bot)
-            async with self._turn(update), self._room:
-                await self._application.process_update(update)
-        except Exception as error:
-            log.error("failed update=%d error=%s", update_id, type(error).__name__)
-
-    def _turn(self, update: Update) -> asyncio.Lock:
-        """Return the lock of the update's chat, which those who wait for it get in the order in which they came."""
-        origin = update.effective_chat or update.effective_user
-        return self._turns.setdefault(origin.id if origin else 0, asyncio.Lock())
+            self._tasks[update_id] = asyncio.create_task(self._intake.handle(update_id, update))
 
     async def _look_after_slow_chats(self) -> None:
         """Wait for what is being handled, but not so long that the other chats notice a slow one."""
@@ -185,10 +168,5 @@ class Poller:
         try:
             await self._fetch(timedelta(0), _LAST_CONFIRMATION_SECONDS)
         except Exception as error:
-            log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__)
-
-
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+            told = figures(**cause(error))
+            log.warning("the last answers are not confirmed and may be repeated: %s", type(error).__name__, extra=told)

@@ -11,6 +11,7 @@ from typing import assert_never
 from telegram import CopyTextButton, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.constants import InlineKeyboardButtonLimit
 
+from bot.config import RETENTION_DAYS
 from bot.markdown import is_blank, link, to_html
 from faq.model import Caution, Entry, Topic
 from faq.reply import Answer, Clarify, Fallback, Faq, Reply, Smalltalk, Urgent
@@ -24,6 +25,9 @@ class Pressed(StrEnum):
     BACK = "b"  # turns the menu's page back to all topics
     TOPICS = "m"  # shows the menu of all topics anew
     TOPIC_ANEW = "s"  # s:<topic id> shows a topic's questions anew
+    FORGET = "f"  # removes what is kept from the chat, once that was asked back
+    HELPFUL = "y"  # y:<entry id> counts that the answer above helped
+    NOT_HELPFUL = "n"  # n:<entry id> counts that it did not
     CALM = "c"  # answers the message that the notice replies to, as it is no emergency
 
 
@@ -38,9 +42,11 @@ class Outgoing:
 class Renderer:
     """Renders what one version of the FAQ says."""
 
-    def __init__(self, faq: Faq) -> None:
+    def __init__(self, faq: Faq, kept_days: int = RETENTION_DAYS, *, asks_feedback: bool = False) -> None:
         self._faq = faq
         self._wording = faq.wording
+        self._kept_days = kept_days
+        self._asks_feedback = asks_feedback
 
     def reply(self, reply: Reply) -> Outgoing:
         """Render a reply of any kind."""
@@ -70,7 +76,7 @@ class Renderer:
         careful = self._faq.cautioning(entry) if cautions else None
         related = [self._faq.entries[entry_id] for entry_id in entry.related]
         next_ones = dict.fromkeys(filter(None, (also, careful, *related)))
-        rows = [contact, *map(_entry_button, next_ones), self._topics_button()]
+        rows = [contact, *map(_entry_button, next_ones), self._topics_button(), self._feedback_buttons(entry)]
         return Outgoing("\n\n".join(filter(None, parts)), _keyboard(rows))
 
     def start(self) -> Outgoing:
@@ -98,7 +104,21 @@ class Renderer:
 
     def privacy(self) -> Outgoing:
         """Render what happens to a patient's words."""
-        return Outgoing(to_html(self._wording.privacy))
+        return Outgoing(to_html(self._wording.privacy).replace("{days}", str(self._kept_days)))
+
+    def forget(self) -> Outgoing:
+        """Render the question whether what is kept should really be removed."""
+        return Outgoing(
+            to_html(self._wording.forget), _keyboard([_button(self._wording.buttons.forget, Pressed.FORGET)])
+        )
+
+    def forgotten(self, count: int) -> Outgoing:
+        """Render what was removed."""
+        return Outgoing(to_html(self._wording.forgotten).replace("{count}", str(count)))
+
+    def forget_later(self) -> Outgoing:
+        """Render the admission that nothing could be removed."""
+        return Outgoing(to_html(self._wording.forget_later))
 
     def not_text(self) -> Outgoing:
         """Render the answer to photos, voice messages, stickers and the like."""
@@ -107,6 +127,10 @@ class Renderer:
     def outdated_button(self) -> Outgoing:
         """Render the answer to a button that leads nowhere any more."""
         return self._with_menu(self._wording.outdated_button)
+
+    def too_many(self) -> Outgoing:
+        """Render the sentence for a chat that asks more than it may."""
+        return Outgoing(to_html(self._wording.too_many))
 
     def trouble(self) -> Outgoing:
         """Render the apology for a mistake of the bot's own."""
@@ -140,6 +164,11 @@ class Renderer:
     def _with_menu(self, wording: str) -> Outgoing:
         return Outgoing(to_html(wording), _keyboard([self._topics_button(), self._contact_button()]))
 
+    def _feedback_buttons(self, entry: Entry) -> Sequence[InlineKeyboardButton] | None:
+        labels = self._wording.buttons
+        pair = (labels.helpful, Pressed.HELPFUL), (labels.not_helpful, Pressed.NOT_HELPFUL)
+        return [_button(label, f"{kind}:{entry.id}") for label, kind in pair] if self._asks_feedback else None
+
     def _topics_button(self) -> InlineKeyboardButton:
         return _button(self._wording.buttons.topics, Pressed.TOPICS)
 
@@ -162,10 +191,19 @@ def _button(label: str, data: str) -> InlineKeyboardButton:
     return InlineKeyboardButton(label, callback_data=data)
 
 
-def _keyboard(buttons: Iterable[InlineKeyboardButton | None]) -> InlineKeyboardMarkup | None:
-    """Put each button in a row of its own: questions are too long to stand side by side on a phone."""
-    rows = [[button] for button in buttons if button]
-    return InlineKeyboardMarkup(rows) if rows else None
+def without_feedback(keyboard: InlineKeyboardMarkup) -> InlineKeyboardMarkup:
+    """Return the buttons below an answer but those that ask whether it helped."""
+    asking = tuple(f"{kind}:" for kind in (Pressed.HELPFUL, Pressed.NOT_HELPFUL))
+    rows = keyboard.inline_keyboard
+    return InlineKeyboardMarkup([row for row in rows if not str(row[0].callback_data).startswith(asking)])
+
+
+def _keyboard(
+    rows: Iterable[InlineKeyboardButton | Sequence[InlineKeyboardButton] | None],
+) -> InlineKeyboardMarkup | None:
+    """Put each button in a row of its own, unless it comes in one: questions are too long to stand side by side."""
+    filled = [[row] if isinstance(row, InlineKeyboardButton) else row for row in rows if row]
+    return InlineKeyboardMarkup(filled) if filled else None
 
 
 def _copied(utterance: str) -> str:

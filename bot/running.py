@@ -3,57 +3,115 @@
 import asyncio
 import logging
 import signal
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from bot.app import build_application, build_bot
 from bot.config import Settings
 from bot.handlers import Handlers
+from bot.health import Check, Hearing, heartbeat
+from bot.intake import Intake
+from bot.ledger import Memory
+from bot.limits import ChatLimit, SendLimit
+from bot.logs import cause, figures
+from bot.metrics import Metrics
 from bot.polling import Poller
 from bot.reloading import follow_changes
 from bot.sending import Sender
+from bot.storage import Storage, open_storage
+from bot.watchdog import notify, watch
+from bot.web import Web, listen, serving
+from bot.webhook import Webhook, usual_secret
 from faq.reply import Faq
 
 log = logging.getLogger(__name__)
 
-# Telegram's long poll returns at least every half a minute; three in vain are no accident.
-_DEAF_AFTER_SECONDS = 90
+# Matching, storage and the event loop share one interpreter. Python lets a thread have it for 5 ms, in which an answer
+# that was sent is not yet noted, and is repeated if the process is killed; this is a tenth.
+_SWITCH_SECONDS = 0.0005
 
 
 async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> None:
     """Answer on Telegram until SIGTERM or SIGINT; a saved change of the FAQ goes live meanwhile."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(_log_by_type)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    handlers = Handlers(load())
-    bot = build_bot(token, settings.telegram_api_url, sender=Sender())
-    poller = Poller(build_application(bot, handlers), heard=heartbeat(token).touch)
-    following = asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange))
-    log.info("started")
+        loop.add_signal_handler(number, _stop, stop)
+    faq = load()
+    storage = await open_storage(settings)
     try:
-        await poller.run(stop)
+        await _serve(settings, token, load, faq, storage, stop)
     finally:
-        following.cancel()
+        await storage.close()
     log.info("stopped")
+
+
+async def _serve(
+    settings: Settings, token: str, load: Callable[[], Faq], faq: Faq, storage: Storage, stop: asyncio.Event
+) -> None:
+    metrics = Metrics(lost=lambda: storage.lost)
+    handlers = Handlers(faq, recorder=metrics, storage=storage, limit=ChatLimit(settings.chat_limit))
+    hearing = Hearing(heartbeat(token).touch)
+    sender = Sender(limit=SendLimit(settings.send_limit))
+    bot = build_bot(token, settings.telegram_api_url, sender=sender)
+    # Who polls is alone, and needs to ask only once; webhook processes must not answer what another has in hand.
+    ledger = storage if settings.webhook_url else Memory(await storage.done_lately(), storage.done)
+    intake = Intake(build_application(bot, handlers), metrics, ledger)
+    webhook = _webhook(settings, token, intake, hearing, metrics)
+
+    async def content() -> Check:
+        return Check(True, f"{len(handlers.faq.entries)} entries; problems in the saved files: {metrics.problems}.")
+
+    async def database() -> Check:
+        is_answering = await storage.is_answering()
+        told = "answers" if is_answering else "does not answer; patients are answered all the same"
+        return Check(is_answering, f"The database {told}. Records lost since the start: {storage.lost}.")
+
+    def count_visit(campaign: str) -> None:
+        storage.count_reply("contact", campaign=campaign)
+
+    probes = {"updates": webhook.check if webhook else hearing.check, "storage": database, "faq": content}
+    web = Web(lambda: handlers.faq, metrics, probes, intake, webhook, count_visit)
+    background = [
+        asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange, metrics.problems_found)),
+        asyncio.create_task(watch(hearing)),
+    ]
+    try:
+        async with _served(settings, web):
+            log.info("started")
+            await (webhook.run(stop) if webhook else Poller(intake, hearing.heard).run(stop))
+    finally:
+        for task in background:
+            task.cancel()
+        await intake.close()
+
+
+def _stop(stop: asyncio.Event) -> None:
+    notify("STOPPING=1")
+    stop.set()
+
+
+def _webhook(settings: Settings, token: str, intake: Intake, hearing: Hearing, metrics: Metrics) -> Webhook | None:
+    if settings.webhook_url is None:
+        return None
+    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else usual_secret(token)
+    return Webhook(intake, settings.webhook_url, secret, hearing, metrics.age_of_last_update)
+
+
+@asynccontextmanager
+async def _served(settings: Settings, web: Web) -> AsyncIterator[None]:
+    """Serve the routes, if there is a port for them."""
+    if (port := settings.serving_port) is None:
+        yield
+        return
+    async with serving(web.app(), listen(settings.host, port)):
+        yield
 
 
 def _log_by_type(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log by its type what nobody caught: asyncio would log it whole, perhaps with a person's words or the token."""
-    log.error("%s: %s", context["message"], type(context.get("exception")).__name__)
-
-
-def is_hearing(token: str) -> bool:
-    """Tell whether the bot with this token has lately been answered by getUpdates, on this machine."""
-    try:
-        return time.time() - heartbeat(token).stat().st_mtime < _DEAF_AFTER_SECONDS
-    except OSError:
-        return False
-
-
-def heartbeat(token: str) -> Path:
-    """Return the file that is touched whenever Telegram answers getUpdates; its name holds the bot's public id only."""
-    return Path(tempfile.gettempdir()) / f"clinic-faq-{token.partition(':')[0]}.heartbeat"
+    told = cause(context.get("exception"))
+    log.error("%s: %s", context["message"], told["error"], extra=figures(**told))

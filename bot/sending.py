@@ -18,6 +18,8 @@ from telegram.error import (
 )
 from telegram.ext import BaseRateLimiter
 
+from bot.limits import SendLimit
+from bot.logs import cause, figures
 from bot.waiting import Waits
 
 log = logging.getLogger(__name__)
@@ -36,13 +38,19 @@ _GET_ME = "getMe"
 class Sender(BaseRateLimiter[None]):
     """Repeats a call until Telegram has taken it; python-telegram-bot asks it for every call but getUpdates.
 
+    What is sent to a chat, or changed there, waits for its turn first; calls that name no chat are no messages.
     A call that timed out may have been carried out: a patient who reads an answer twice is better off than one who
     reads none.
     """
 
     def __init__(
-        self, waits: Waits = Waits(), patience: float = _PATIENCE_SECONDS, attempt: float = _ATTEMPT_SECONDS
+        self,
+        waits: Waits = Waits(),
+        patience: float = _PATIENCE_SECONDS,
+        attempt: float = _ATTEMPT_SECONDS,
+        limit: SendLimit | None = None,
     ) -> None:
+        self._limit = limit or SendLimit()
         self._waits = waits
         self._patience = patience
         self._attempt = attempt
@@ -66,6 +74,8 @@ class Sender(BaseRateLimiter[None]):
         waits = iter(self._waits)
         waited = 0.0
         while True:
+            if chat_id := data.get("chat_id"):
+                await self._limit.turn(chat_id)
             try:
                 return await self._once(callback(*args, **kwargs))
             except _FINAL:
@@ -74,7 +84,10 @@ class Sender(BaseRateLimiter[None]):
                 if waited > self._patience or (isinstance(error, InvalidToken) and endpoint == _GET_ME):
                     raise
                 wait = seconds_to_wait(error) if isinstance(error, RetryAfter) else next(waits)
-                log.warning("%s failed, again in %.1f s: %s", endpoint, wait, type(error).__name__)
+                told = endpoint, wait, type(error).__name__
+                log.warning(
+                    "%s failed, again in %.1f s: %s", *told, extra=figures(call=endpoint, wait=wait, **cause(error))
+                )
             await asyncio.sleep(wait)
             waited += wait
 

@@ -1,8 +1,10 @@
-"""How long to wait before trying again."""
+"""Waiting: how long before trying again, and for tasks that are no longer wanted."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,10 @@ class Waits:
         while True:
             yield wait * random.uniform(0.8, 1.2)  # noqa: S311  # no secret depends on it
             wait = min(2 * wait, self.longest)
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and return when they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -27,6 +27,8 @@ _MANY = 2_000
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
 _FILLED_LATER = {
+    "privacy": ("days",),
+    "forgotten": ("count",),
     "topic": ("topic",),
     "fallback_near": ("topic",),
     "reviewed": ("date",),

@@ -50,6 +50,9 @@ class ButtonWording(Record):
     topics: Text
     copy_question: Text
     not_emergency: Text
+    helpful: Text
+    not_helpful: Text
+    forget: Text
 
 
 class Wording(Record):
@@ -58,6 +61,9 @@ class Wording(Record):
     start: Text
     help: Text
     privacy: Text
+    forget: Text
+    forgotten: Text
+    forget_later: Text
     contact: Text
     topics: Text
     topic: Text
@@ -68,7 +74,9 @@ class Wording(Record):
     reviewed: Text
     reviewed_with_sources: Text
     not_text: Text
+    feedback_thanks: Text
     outdated_button: Text
+    too_many: Text
     trouble: Text
     smalltalk: SmalltalkWording
     buttons: ButtonWording

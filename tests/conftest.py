@@ -1,7 +1,7 @@
 """What many tests share: a small FAQ of a bicycle shop, the product's own FAQ, and conversations with both."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from bot.markdown import refusal
 from bot.offline import open_conversation
 from faq.loading import Refusal, load
 from faq.reply import Faq
+from tests import postgres as postgresql
 
 BICYCLES = """\
 clinic:
@@ -94,6 +95,15 @@ def own_faq(pytestconfig) -> Faq:
     """The product's own FAQ, as it runs; what it learns is kept from one test run to the next."""
     os.environ["XDG_CACHE_HOME"] = str(pytestconfig.cache.mkdir("clinic-faq"))
     return load_faq(Path(__file__).parent.parent / "faq")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgresql.Postgres]:
+    """A real PostgreSQL, started for the tests."""
+    if postgresql.programs() is None:
+        pytest.skip("PostgreSQL's initdb is not installed. On Debian and Ubuntu: apt install postgresql")
+    with postgresql.running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from bot.cli import main
 from bot.config import Settings
-from bot.running import heartbeat
+from bot.health import heartbeat
 from tests.conftest import BICYCLES
 
 ROOT = Path(__file__).parent.parent.parent

@@ -24,6 +24,7 @@ def test_nothing_need_be_set_to_talk_to_the_products_own_faq():
     assert settings.answers == PRODUCT_ANSWERS
     assert (PRODUCT_ANSWERS / "answers.yaml").exists()
     assert (settings.telegram_api_url, settings.log_format) == ("https://api.telegram.org", "plain")
+    assert (settings.chat_limit, settings.send_limit) == (20, 30)
 
 
 def test_settings_come_from_dotenv_and_the_environment_counts_for_more(folder, monkeypatch):
@@ -62,7 +63,17 @@ def test_another_bot_api_server_may_be_named(url, monkeypatch):
         ("TELEGRAM_API_URL", "ftp://secret.example"),
         ("TELEGRAM_API_URL", "https://"),
         ("TELEGRAM_API_URL", "https://secret.example/a b"),
+        ("CHAT_LIMIT", "-1"),
+        ("SEND_LIMIT", "secret"),
         ("LOG_FORMAT", "secret"),
+        ("WEBHOOK_URL", "secret.example"),
+        ("WEBHOOK_URL", "http://secret.example"),
+        ("WEBHOOK_URL", "https://secret.example/?a=b"),
+        ("WEBHOOK_SECRET", "a secret"),
+        ("WEBHOOK_SECRET", "x" * 257),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "secret"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_without_its_value(name, value, monkeypatch):
@@ -70,7 +81,21 @@ def test_a_setting_that_cannot_be_used_is_named_without_its_value(name, value, m
     with pytest.raises(UserError) as told:
         read_settings()
     assert str(told.value).startswith(f"{name}: ")
-    assert value not in str(told.value)
+    assert value == "0" or value not in str(told.value)
+
+
+def test_a_webhook_needs_a_port_and_has_one_unless_another_is_chosen(monkeypatch):
+    assert read_settings().serving_port is None
+    monkeypatch.setenv("WEBHOOK_URL", "https://clinic.example")
+    assert (read_settings().serving_port, read_settings().host) == (8080, "127.0.0.1")
+    monkeypatch.setenv("PORT", "80")
+    assert read_settings().serving_port == 80
+
+
+def test_a_bot_api_server_of_ones_own_may_call_without_https(monkeypatch):
+    monkeypatch.setenv("WEBHOOK_URL", "http://bot:8080/telegram")
+    monkeypatch.setenv("TELEGRAM_API_URL", "http://telegram:8081")
+    assert read_settings().webhook_url == "http://bot:8080/telegram"
 
 
 def test_all_settings_that_cannot_be_used_are_named_at_once(monkeypatch):
@@ -80,12 +105,16 @@ def test_all_settings_that_cannot_be_used_are_named_at_once(monkeypatch):
         read_settings()
 
 
-def test_the_token_is_hidden_wherever_the_settings_are_shown(monkeypatch):
+def test_token_and_passwords_are_hidden_wherever_the_settings_are_shown(monkeypatch):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("WEBHOOK_SECRET", "never-to-be-seen-either")
     settings = read_settings()
     assert settings.token() == TOKEN
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://clinic:{TOKEN}@db/clinic")
+    settings = read_settings()
     for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
         assert TOKEN not in shown
+        assert "never-to-be-seen" not in shown
 
 
 def test_without_a_token_one_is_told_where_to_get_it():

@@ -186,7 +186,7 @@ async def test_a_link_to_no_entry_is_welcomed(say, faq, payload):
     ("command", "wording", "labels"),
     [
         ("/contact", "contact", ("Contact the clinic",)),
-        ("/privacy", "privacy", ()),
+        ("/forget", "forget", ("Yes, remove them",)),
         ("/help", "help", ("All topics", "Contact the clinic")),
         ("/help me please", "help", ("All topics", "Contact the clinic")),
         ("/topics", "topics", ("Repairs", "Renting", "Contact the clinic")),
@@ -199,6 +199,12 @@ async def test_a_command_is_answered(say, faq, command, wording, labels):
     [sent] = await say(command)
     assert says(sent, getattr(faq.wording, wording))
     assert sent.labels == labels
+
+
+async def test_the_way_a_patients_words_go_is_told_with_the_days_they_are_kept(say, faq):
+    [sent] = await say("/privacy")
+    assert says(sent, faq.wording.privacy.replace("{days}", "90"))
+    assert 8 <= len(sent.text.splitlines()) <= 12
 
 
 # --- the menu --------------------------------------------------------------------------------------------------------
@@ -504,7 +510,35 @@ async def test_what_was_typed_is_never_logged(conversation, say, log):
     await conversation.receive(conversation.telegram.press("e:zebra", menu))
     assert log.text.count("replied update=") == 8
     assert re.search(r"replied update=\d+ kind=answer entry=flat-tire score=\d\.\d\d ms=\d+", log.text)
+    assert re.search(r"showed update=\d+ kind=topics entry=- ms=\d+", log.text)
+    assert re.search(r"showed update=\d+ kind=not_text entry=- ms=\d+", log.text)
+    assert re.search(r"showed update=\d+ kind=outdated_button entry=- ms=\d+", log.text)
     assert not re.search("zebra|marmalade|wilhelmina", log.text, re.IGNORECASE)
+
+
+async def test_each_command_and_each_press_is_one_line_of_the_log(conversation, log):
+    [menu] = await conversation.say("/topics")
+    for data in ("t:repairs", "b", "m", "s:rent", "e:brakes", "t:gone", "x"):
+        await conversation.receive(conversation.telegram.press(data, menu))
+    for command in ("/start", "/start helmets__zebra", "/contact", "/privacy", "/help"):
+        await conversation.say(command)
+    lines = [record.getMessage() for record in log.records if record.getMessage().startswith("showed")]
+    assert [re.search(r"kind=(\S+) entry=(\S+)", line).groups() for line in lines] == [
+        ("topics", "-"),
+        ("topic", "-"),
+        ("back", "-"),
+        ("topics", "-"),
+        ("topic_anew", "-"),
+        ("entry", "brakes"),
+        ("outdated_button", "-"),
+        ("outdated_button", "-"),
+        ("start", "-"),
+        ("start", "helmets"),
+        ("contact", "-"),
+        ("privacy", "-"),
+        ("help", "-"),
+    ]
+    assert "zebra" not in log.text
 
 
 async def test_a_changed_faq_answers_from_the_next_message_on(faq, faq_of):
@@ -542,7 +576,7 @@ async def test_the_products_own_questions_get_their_answers(own_conversation, ow
 
 
 async def test_the_products_own_sentences_are_taken_by_telegram(own_conversation):
-    for command in ("/start", "/help", "/topics", "/contact", "/privacy"):
+    for command in ("/start", "/help", "/topics", "/contact", "/privacy", "/forget"):
         assert len(await own_conversation.say(command)) == 1
 
 
@@ -551,7 +585,9 @@ async def test_the_products_own_sentences_are_taken_by_telegram(own_conversation
 
 def is_sensible(sent: Sent, faq: Faq) -> bool:
     """Tell whether a reply holds an answer or a sentence of the bot's own, other than its apology."""
-    own = faq.wording.model_dump(exclude={"trouble", "outdated_button", "not_text", "smalltalk", "buttons"}).values()
+    own = faq.wording.model_dump(
+        exclude={"trouble", "too_many", "outdated_button", "not_text", "smalltalk", "buttons"}
+    ).values()
     answers = [entry.answer for entry in faq.entries.values()]
     sentences = [*own, *faq.wording.smalltalk.model_dump().values(), *answers]
     return bool(sent.buttons) and any(to_html(sentence) in sent.html for sentence in sentences)

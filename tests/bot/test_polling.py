@@ -14,6 +14,7 @@ from telegram.ext import Application, MessageHandler, TypeHandler, filters
 
 from bot.app import build_bot
 from bot.errors import UserError
+from bot.intake import Intake
 from bot.offline import Telegram
 from bot.polling import GLANCE_SECONDS, Poller
 from bot.sending import Sender
@@ -51,7 +52,11 @@ class Echo:
         application.add_handler(MessageHandler(filters.TEXT, self._echo))
         application.add_handler(TypeHandler(Update, self._count), group=1)
         quick = {"waits": QUICK, "long_poll": timedelta(seconds=0.1), "grace": hangs_after, "glance": 0.02}
-        await Poller(application, **{"heard": self._hear, **quick, **settings}).run(stop)
+        intake = Intake(application)
+        try:
+            await Poller(intake, **{"heard": self._hear, **quick, **settings}).run(stop)
+        finally:
+            await intake.close()
 
     @asynccontextmanager
     async def running(self, **settings):
@@ -100,7 +105,8 @@ def echo(server) -> Echo:
 
 
 def logged(caplog) -> str:
-    return "\n".join(record.getMessage() for record in caplog.records if record.name == "bot.polling")
+    ours = [record for record in caplog.records if record.name in ("bot.polling", "bot.intake")]
+    return "\n".join(record.getMessage() for record in ours)
 
 
 # --- handle, then confirm --------------------------------------------------------------------------------------------
@@ -366,6 +372,18 @@ async def test_a_second_poller_is_told_in_one_line(server, echo, caplog):
     assert logged(caplog).splitlines()[0] == "409: another bot polls with the same token; stop one of the two"
 
 
+async def test_a_deaf_poller_connects_anew_and_tells_so_once(server, echo, caplog):
+    server.order("getUpdates", hang, times=6)
+    server.write("one")
+    async with echo.running(patient=False, deaf_after=0.15):
+        await until(lambda: server.answers() == ["one"])
+        assert logged(caplog).count("connecting anew") == 1
+        server.order("getUpdates", hang, times=3)
+        server.write("two")
+        await until(lambda: server.answers() == ["one", "two"])
+    assert logged(caplog).count("connecting anew") == 2
+
+
 # --- poison ----------------------------------------------------------------------------------------------------------
 
 
@@ -377,7 +395,7 @@ async def test_an_update_that_cannot_be_read_is_passed_over_and_told_without_its
     async with echo.running():
         await until(lambda: server.telegram.unconfirmed() == 0)
     assert server.answers() == ["before", "after"]
-    assert logged(caplog) == f"failed update={poison['update_id']} error=KeyError"
+    assert logged(caplog).startswith(f"failed update={poison['update_id']} error=KeyError at=")
 
 
 async def test_an_update_that_cannot_be_answered_is_passed_over(server, echo):
@@ -412,11 +430,12 @@ async def test_each_success_of_get_updates_is_told_and_no_failure(server, echo):
         await until(lambda: echo.heard)
 
 
-async def test_a_heartbeat_that_cannot_be_written_stops_nothing(server, echo, caplog):
-    def heard() -> None:
-        raise OSError(28, "No space left on device")
-
-    server.write("one")
-    async with echo.running(heard=heard):
-        await until(lambda: server.answers() == ["one"])
-    assert "can't note that Telegram was heard: No space left on device" in logged(caplog)
+async def test_a_process_begins_with_few_chats_at_once_and_soon_takes_more(server, echo):
+    server.order("sendMessage", hang, times=20)
+    for chat_id in range(1, 21):
+        server.write("one", chat_id=chat_id)
+    async with echo.killed():
+        await until(lambda: server.count("sendMessage"))
+        began = time.monotonic()
+        await until(lambda: server.count("sendMessage") == 5)
+        assert time.monotonic() - began > 0.15

@@ -3,19 +3,21 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from bot.markdown import refusal
 from bot.offline import Button, Sent
 from faq.loading import load
 from faq.model import Answers
 from tests.conftest import BICYCLES
-from tests.telegram_server import TelegramServer, until
+from tests.telegram_server import TelegramServer, status, until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -64,13 +66,16 @@ def running(server, shop, pytestconfig) -> Callable[..., object]:
     """Run the bot until the end of the block, and end it by a signal."""
 
     @asynccontextmanager
-    async def run(by: signal.Signals = signal.SIGTERM, token: str = server.token):
+    async def run(by: signal.Signals = signal.SIGTERM, token: str = server.token, **settings: str):
         environment = os.environ | {
             "TELEGRAM_BOT_TOKEN": token,
             "TELEGRAM_API_URL": server.url,
             "ANSWERS": str(shop),
             "XDG_CACHE_HOME": str(pytestconfig.cache.mkdir("clinic-faq")),
             "PYTHONPATH": str(ROOT),
+            "CHAT_LIMIT": "0",  # these patients write at a machine's pace
+            "SEND_LIMIT": "0",
+            **settings,
         }
         started = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", "run", env=environment, cwd=shop.parent, stderr=asyncio.subprocess.PIPE
@@ -156,6 +161,56 @@ async def test_nothing_that_was_typed_and_no_token_stands_in_the_log(server, run
     assert "replied" in process.log
     assert "unmistakable" not in process.log
     assert server.token not in process.log
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+async def test_a_bot_with_a_webhook_answers_what_is_brought_and_ends_cleanly(server, running):
+    url = f"http://127.0.0.1:{free_port()}"
+    async with ClientSession() as telegram:
+
+        async def bring(text: str, secret: str) -> int:
+            headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
+            async with telegram.post(f"{url}/telegram", json=server.write(text), headers=headers) as response:
+                return response.status
+
+        async with running(WEBHOOK_URL=url, PORT=url.rpartition(":")[2]) as process:
+            await until(lambda: server.count("getWebhookInfo"), seconds=50)
+            (agreed,) = (parameters for method, parameters in server.calls if method == "setWebhook")
+            assert agreed["url"] == f"{url}/telegram"
+            assert await bring("my tire is flat", agreed["secret_token"]) == 200
+            assert await bring("helmets?", "wrong") == 401
+            async with telegram.get(f"{url}/readyz") as response:
+                checks = {check["name"]: check["ok"] for check in await response.json()}
+            assert (response.status, checks) == (200, {"updates": True, "storage": True, "faq": True})
+            server.order("sendMessage", status(429, retry_after=0.3))
+            last = asyncio.create_task(bring("my brakes squeal", agreed["secret_token"]))
+            await until(lambda: server.count("sendMessage") == 2)
+            assert await process.end(signal.SIGTERM) == 0
+            assert await last == 200
+    assert [answer.partition("\n")[0] for answer in server.answers()] == [
+        "Can you mend a flat tire?",
+        "Do you adjust brakes?",
+    ]
+    assert server.count("getUpdates") == server.count("deleteWebhook") == 0
+    assert agreed["secret_token"] not in process.log
+
+
+async def test_a_bot_that_polls_serves_the_other_routes_when_there_is_a_port(server, running, shop):
+    url = f"http://127.0.0.1:{free_port()}"
+    async with running(PORT=url.rpartition(":")[2]) as process, ClientSession() as stranger:
+        await next_sent(server, lambda: server.write("my tire is flat"))
+        for path, wanted in {"/healthz": 200, "/readyz": 200, "/metrics": 200, "/telegram": 404}.items():
+            async with stranger.get(url + path) as response:
+                assert (path, response.status) == (path, wanted)
+        (shop / "answers.yaml").write_text("entries: [")
+        await until(lambda: "mend this first" in process.log)
+        async with stranger.get(f"{url}/readyz") as response:
+            faq = next(check for check in await response.json() if check["name"] == "faq")
+            assert (faq["ok"], faq["detail"]) == (True, "5 entries; problems in the saved files: 2.")
 
 
 async def test_a_wrong_token_is_told_in_a_sentence(running):

@@ -6,9 +6,9 @@ import time
 import pytest
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TimedOut
 from telegram.ext import ExtBot
-from telegram.request import HTTPXRequest
 
 from bot.sending import Sender, seconds_to_wait
+from bot.transport import AiohttpRequest
 from bot.waiting import Waits
 from tests.telegram_server import (
     TOKEN,
@@ -44,8 +44,8 @@ def bot_with(sender: Sender, server: TelegramServer, token: str = TOKEN) -> ExtB
     return ExtBot(
         token,
         base_url=f"{server.url}/bot",
-        request=HTTPXRequest(connection_pool_size=8),
-        get_updates_request=HTTPXRequest(),
+        request=AiohttpRequest(connections=8),
+        get_updates_request=AiohttpRequest(connections=1),
         rate_limiter=sender,
     )
 

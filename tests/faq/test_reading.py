@@ -20,7 +20,10 @@ clinic:
 wording:
   start: Hello from {clinic}.
   help: Ask in your own words.
-  privacy: Nothing is kept.
+  privacy: Kept for {days} days.
+  forget: Really?
+  forgotten: Removed {count}.
+  forget_later: Not now.
   contact: Write to {contact}.
   topics: What is it about?
   topic: "**{topic}**: which question?"
@@ -31,7 +34,9 @@ wording:
   reviewed: Reviewed on {date}.
   reviewed_with_sources: "Reviewed on {date}. Sources: {sources}."
   not_text: I can only read text.
+  feedback_thanks: Thank you.
   outdated_button: That button is no longer in use.
+  too_many: Please wait half a minute.
   trouble: Something went wrong.
   smalltalk: {greeting: Hello!, thanks: Welcome., goodbye: Goodbye., abilities: I answer., acknowledgement: Good.}
   buttons:
@@ -39,6 +44,9 @@ wording:
     topics: All topics
     copy_question: Copy my question
     not_emergency: No emergency
+    helpful: Good
+    not_helpful: Bad
+    forget: Remove it
 sources:
   article:
     title: The article

@@ -1,0 +1,107 @@
+"""Reaching the database: a SQLite file, or PostgreSQL through psycopg."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from bot.errors import UserError
+
+_WRONG_URL = "DATABASE_URL: write sqlite:///path/to/file.sqlite or postgresql://user:password@host/database."
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+# A server that is silent for so long is gone: waiting longer only fills the queue.
+_SILENT_SECONDS = 5
+# So long a write waits for another program that writes to a SQLite file; emptying the journal is not worth as much.
+_LOCKED_MS = 5000
+_WIPING_MS = 100
+_REACHING_POSTGRESQL = {
+    "connect_timeout": _SILENT_SECONDS,
+    "tcp_user_timeout": _SILENT_SECONDS * 1000,
+    "keepalives_idle": 60,  # seconds; routers forget connections that are idle
+}
+
+
+def reach(url: str) -> Engine:
+    """Return the engine for a database, without connecting yet; raise UserError if it can never be reached."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise UserError(_WRONG_URL) from None
+    if parsed.drivername in _POSTGRESQL and parsed.database:
+        return _postgresql(parsed)
+    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return _sqlite(parsed, Path(parsed.database))
+    raise UserError(_WRONG_URL)
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=1,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args=_REACHING_POSTGRESQL,
+    )
+    event.listen(engine, "connect", _settle_postgresql)
+    return engine
+
+
+def _settle_postgresql(connection: Any, _: object) -> None:
+    """Let commits be quick: when the server itself crashes, its last half second of counts may be lost."""
+    connection.autocommit = True  # within a transaction, the setting would end with it
+    connection.execute("SET synchronous_commit = off")
+    connection.autocommit = False
+
+
+def _sqlite(url: URL, path: Path) -> Engine:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite itself would let everybody read it
+    except OSError as error:
+        raise UserError(f"The database {path} can't be used: {error.strerror}. Set DATABASE_URL.") from None
+    engine = create_engine(
+        url,
+        pool_size=1,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": _LOCKED_MS / 1000},
+    )
+    event.listen(engine, "connect", _settle_sqlite)
+    event.listen(engine, "begin", _begin_at_once)
+    return engine
+
+
+def _settle_sqlite(connection: Any, _: object) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_at_once(connection: Connection) -> None:
+    """Take the lock first: a transaction that asks for it later may fail for want of it."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def make_durable(connection: Connection) -> None:
+    """Let this transaction survive a crash of the server: what a patient was told to be removed does not come back."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+
+
+def wipe_journal(engine: Engine) -> bool:
+    """Empty SQLite's journal, which still holds what was deleted, and tell whether nobody was in the way.
+
+    PostgreSQL looks after its own.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_WIPING_MS}")
+        is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {_LOCKED_MS}")
+    finally:
+        connection.close()
+    return not is_busy

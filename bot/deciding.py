@@ -1,0 +1,53 @@
+"""Deciding replies beside the event loop, so that nobody else waits for a hard question."""
+
+import asyncio
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from faq.model import Entry
+from faq.reply import Faq, Reply
+
+# What is asked again is short; so a decision takes some kilobytes, and all of them a few megabytes.
+_REMEMBERED, _LONGEST_REMEMBERED = 1000, 200
+
+Key = tuple[str, str | None, bool]
+
+
+class Decider:
+    """Decides replies of one version of the FAQ in a thread, and remembers the latest, in memory only."""
+
+    def __init__(self, faq: Faq, thread: ThreadPoolExecutor, remembered: int = _REMEMBERED) -> None:
+        self._faq = faq
+        self._thread = thread
+        self._remembered = remembered
+        self._decided: OrderedDict[Key, Reply] = OrderedDict()
+
+    async def reply(self, utterance: str, *, about: Entry | None = None, calm: bool = False) -> Reply:
+        """Return what the FAQ replies.
+
+        The same words bring the same reply, and other words another: a button copies them as they were typed.
+        """
+        key = (utterance, about.id if about else None, calm)
+        if (known := self._decided.get(key)) is not None:
+            self._decided.move_to_end(key)
+            return known
+        decide = partial(self._faq.reply, utterance, about=about, calm=calm)
+        reply = await asyncio.get_running_loop().run_in_executor(self._thread, decide)
+        if len(utterance) <= _LONGEST_REMEMBERED:
+            self._remember(key, reply)
+        return reply
+
+    async def alarm(self, utterance: str) -> bool:
+        """Tell whether an utterance sounds like an emergency."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._faq.alarm, utterance) is not None
+
+    def _remember(self, key: Key, reply: Reply) -> None:
+        self._decided[key] = reply
+        if len(self._decided) > self._remembered:
+            self._decided.popitem(last=False)
+
+
+def one_thread() -> ThreadPoolExecutor:
+    """Return the one thread that may match: the stemmer bears no two at once."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="matching")

@@ -1,0 +1,148 @@
+"""How much one chat may ask, and how fast the bot may send: the clock is given, nothing is remembered for long."""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Generic, TypeVar
+
+Clock = Callable[[], float]
+Key = TypeVar("Key", bound=Hashable)
+
+# A person asks a few questions in a row and then reads; 20 a minute are allowed for long, by CHAT_LIMIT.
+_QUESTIONS_AT_ONCE = 8
+# How long a chat that asked too much is not answered; the sentence it gets, `too_many`, says "half a minute".
+_SILENCE_SECONDS = 30.0
+# https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: about one a second in a chat, where
+# short bursts are let through. Ours is as long as what one chat may ask at once, and some more, so that nobody's flood
+# waits in the queue and keeps the poller from confirming what other chats asked.
+_SENT_A_SECOND_IN_A_CHAT = 1.0
+_SENT_AT_ONCE_IN_A_CHAT = 10
+# More chats than these in half a minute are no patients; the ones that wrote first are then forgotten.
+_MOST_BUCKETS = 100_000
+
+
+class Buckets(Generic[Key]):
+    """A token bucket for each key: `burst` tokens at first, and `per_second` that drip in.
+
+    Of a bucket only the moment is kept at which it is full again. A full one is forgotten, which is the same as a new
+    one; so there are never more than keys were used in the time in which an empty bucket fills up, nor than `most`.
+    """
+
+    def __init__(self, per_second: float, burst: int, clock: Clock = time.monotonic, most: int = _MOST_BUCKETS) -> None:
+        self._drip = 1 / per_second
+        self._burst = burst
+        self._clock = clock
+        self._most = most
+        self._full_at: OrderedDict[Key, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return how many buckets are not known to be full."""
+        return len(self._full_at)
+
+    def wait(self, key: Key) -> float:
+        """Return in how many seconds there is a token; 0 if there is one now."""
+        missing = self._full_at.get(key, 0.0) - self._clock()
+        return max(0.0, missing - (self._burst - 1) * self._drip)
+
+    def take(self, key: Key) -> float:
+        """Take a token, or the next one that nobody waits for; return in how many seconds it is there."""
+        wait, now = self.wait(key), self._clock()
+        self._full_at[key] = max(self._full_at.get(key, now), now) + self._drip
+        self._full_at.move_to_end(key)
+        self._forget(now)
+        return wait
+
+    def _forget(self, now: float) -> None:
+        """Forget full buckets, of those that were used longest ago."""
+        while self._full_at:
+            key, full_at = next(iter(self._full_at.items()))
+            if full_at > now and len(self._full_at) <= self._most:
+                return
+            del self._full_at[key]
+
+
+class ChatLimit:
+    """How many questions a chat may ask a minute, and eight at once; beyond it is told once and then met with silence.
+
+    Zero is no limit.
+    """
+
+    def __init__(self, a_minute: int = 0, clock: Clock = time.monotonic) -> None:
+        self._questions: Buckets[int] | None = Buckets(a_minute / 60, _QUESTIONS_AT_ONCE, clock) if a_minute else None
+        self._silence: Buckets[int] = Buckets(1 / _SILENCE_SECONDS, 1, clock)
+
+    def admits(self, chat_id: int) -> bool:
+        """Tell whether the chat may ask now, and count it if so."""
+        if self._questions is None:
+            return True
+        if self._silence.wait(chat_id) or self._questions.wait(chat_id):
+            return False
+        self._questions.take(chat_id)
+        return True
+
+    def tells(self, chat_id: int) -> bool:
+        """Tell whether a chat that was not admitted is to be told so; a silence begins with it."""
+        if self._silence.wait(chat_id):
+            return False
+        self._silence.take(chat_id)
+        return True
+
+
+class Notices:
+    """When each chat was last sent a notice, as Telegram dates it; the chats that had theirs longest ago are forgotten.
+
+    Who floods the bot with emergencies would otherwise keep it busy with that chat alone, at one notice a second. A
+    message that a notice has followed is met, however many there are of its kind.
+    """
+
+    def __init__(self, most: int = _MOST_BUCKETS) -> None:
+        self._sent: OrderedDict[int, datetime] = OrderedDict()
+        self._most = most
+
+    def sent(self, chat_id: int, date: datetime) -> None:
+        """Note that a notice was sent."""
+        self._sent[chat_id] = date
+        self._sent.move_to_end(chat_id)
+        if len(self._sent) > self._most:
+            self._sent.popitem(last=False)
+
+    def followed(self, chat_id: int, date: datetime) -> bool:
+        """Tell whether a notice was surely sent after that date; dates are whole seconds."""
+        return chat_id in self._sent and date < self._sent[chat_id]
+
+
+class SendLimit:
+    """How many messages the bot may send a second, and about one a second to the same chat; first come, first served.
+
+    Zero is no limit, neither in all nor for a chat.
+    """
+
+    def __init__(
+        self, a_second: int = 0, a_second_in_a_chat: float = _SENT_A_SECOND_IN_A_CHAT, clock: Clock = time.monotonic
+    ) -> None:
+        self._in_chat: Buckets[int | str] = Buckets(a_second_in_a_chat, _SENT_AT_ONCE_IN_A_CHAT, clock)
+        # When the last so many messages were or will be sent. A bucket would let twice as many through in a second:
+        # those that it held, and those that dripped in meanwhile.
+        self._turns: deque[float] = deque(maxlen=a_second)
+        self._clock = clock
+
+    async def turn(self, chat_id: int | str) -> None:
+        """Return when it is this message's turn."""
+        if self._turns.maxlen:
+            # The chat's turn comes first, so that one busy chat keeps no other waiting.
+            await _sleep(self._in_chat.take(chat_id))
+            await _sleep(self.next_turn())
+
+    def next_turn(self) -> float:
+        """Take the next turn among all chats; return in how many seconds it is."""
+        now = self._clock()
+        turn = max(now, self._turns[0] + 1) if len(self._turns) == self._turns.maxlen else now
+        self._turns.append(turn)
+        return turn - now
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,268 @@
+"""Whoever runs the bot is told what is amiss, in a line each with its remedy, and never a secret."""
+
+import asyncio
+import json
+import sqlite3
+import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from bot.cli import main
+from bot.config import Settings
+from bot.doctor import Finding, examine, of_disk
+from tests.conftest import BICYCLES
+from tests.telegram_server import TelegramServer, bad_gateway, half_json, reset, says, status
+
+TOKEN = "123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"  # noqa: S105  # it opens nothing
+PASSWORD = "open-sesame"  # noqa: S105  # neither does this
+HOOK = "https://bot.clinic.example/telegram"
+NAMES = ["token", "network", "clock", "webhook", "database", "faq", "encoder", "disk"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, pytestconfig) -> Path:
+    """The folder to start in, with nothing set but the cache of earlier test runs."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pytestconfig.cache.mkdir("clinic-faq")))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def server():
+    async with TelegramServer(TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def shop(folder, tmp_path_factory) -> Path:
+    """The bicycle shop's FAQ, with little in it, so that it is soon looked through."""
+    shop = tmp_path_factory.mktemp("shop")
+    (shop / "answers.yaml").write_text(BICYCLES)
+    (shop / "background.yaml").write_text("weather: [will it rain tomorrow]\n")
+    (shop / "safety.yaml").write_text("notices: []\nreading: {ends: '.', commas: ','}\n")
+    return shop
+
+
+@pytest.fixture
+def told(server, shop):
+    """Examine the bot of the bicycle shop; what is found comes back by its name."""
+
+    async def examined(**settings) -> dict[str, Finding]:
+        usual = {"telegram_bot_token": SecretStr(TOKEN), "telegram_api_url": server.url, "answers": shop}
+        findings = await asyncio.to_thread(examine, Settings(**{**usual, **settings}))
+        assert TOKEN not in str(findings) + "".join(map(str, findings))
+        assert [finding.name for finding in findings] == NAMES
+        assert not any("\n" in str(finding) for finding in findings)
+        return {finding.name: finding for finding in findings}
+
+    return examined
+
+
+async def test_a_bot_that_lacks_nothing_has_no_problem(told, folder):
+    found = await told()
+    assert [finding.remedy for finding in found.values()] == [""] * len(NAMES)
+    assert str(found["token"]) == "ok       token    belongs to @clinic_faq_bot."
+    assert found["webhook"].what == "none, the bot polls; 0 updates wait"
+    assert found["database"].what == "data/clinic-faq.sqlite will be made at the first start"
+    assert list(folder.iterdir()) == []
+
+
+async def test_without_a_token_the_network_is_looked_at_all_the_same(told):
+    found = await told(telegram_bot_token=None)
+    assert "@BotFather" in found["token"].remedy
+    assert (found["network"].ok, found["clock"].ok, found["webhook"].ok) == (True, True, False)
+
+
+async def test_a_token_that_telegram_does_not_know_is_told(told):
+    found = await told(telegram_bot_token=SecretStr("2:wrong"))
+    assert (found["token"].what, found["token"].ok) == ("Telegram does not know it", False)
+    assert found["network"].ok
+
+
+async def test_a_server_that_is_gone_is_told_with_what_could_not_be_looked_at(told, server):
+    await server.stop()
+    found = await told()
+    assert found["network"].what.startswith("127.0.0.1 can't be reached: ")
+    for name in ("token", "clock", "webhook"):
+        assert found[name].what == "could not be looked at"
+        assert "network" in found[name].remedy
+    assert found["faq"].ok
+    await server.start()
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        (status(500), "127.0.0.1 answers with 500"),
+        (bad_gateway, "127.0.0.1 answers with 502"),
+        (reset, "127.0.0.1 can't be reached: ServerDisconnectedError"),
+        (half_json, "127.0.0.1 answers with 200, but not as Telegram does"),
+        (says([]), "127.0.0.1 answers with 200, but not as Telegram does"),
+        (says({"ok": True}), None),
+        (says({"ok": True, "result": True}), None),
+        (says({"ok": True, "result": {"username": TOKEN}}), None),
+    ],
+)
+async def test_a_server_in_trouble_is_told(told, server, fault, what):
+    server.order("getMe", fault, times=2)
+    server.order("getWebhookInfo", fault, times=2)
+    found = await told()
+    assert found["network"].ok == (what is None)
+    assert what is None or found["network"].what == what
+
+
+async def test_a_name_that_is_not_known_is_told(told):
+    found = await told(telegram_api_url="http://nowhere.invalid")
+    assert found["network"].what.startswith("nowhere.invalid ")
+    assert not found["network"].ok
+
+
+@pytest.mark.parametrize(("ahead", "what"), [(-90, "ahead of"), (90, "behind")])
+async def test_a_clock_that_is_wrong_is_told(told, server, ahead, what):
+    async def at_another_time(request: web.Request, answer) -> web.Response:
+        response = await answer()
+        response.headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
+        return response
+
+    server.order("getMe", at_another_time)
+    found = await told()
+    assert what in found["clock"].what
+    assert "NTP" in found["clock"].remedy
+
+
+async def test_a_server_that_tells_no_time_is_no_problem(told, server):
+    async def at_no_time(request: web.Request, answer) -> web.Response:
+        response = await answer()
+        response.headers["Date"] = "today"
+        return response
+
+    server.order("getMe", at_no_time)
+    assert (await told())["clock"].ok
+
+
+def hook(**info) -> object:
+    return says({"ok": True, "result": {"url": HOOK, "pending_update_count": 3, **info}})
+
+
+@pytest.mark.parametrize("wanted", [HOOK, "https://bot.clinic.example", "https://bot.clinic.example/"])
+async def test_a_webhook_that_is_registered_as_set_is_sound(told, server, wanted):
+    server.telegram.call("setWebhook", {"url": HOOK})
+    found = await told(webhook_url=wanted)
+    assert (found["webhook"].ok, found["webhook"].what) == (True, "is registered; 0 updates wait")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fault", "what"),
+    [
+        (None, hook(), f"Telegram sends to {HOOK}, but WEBHOOK_URL is not set; 3 updates wait"),
+        (HOOK, hook(url=""), "Telegram sends to no address, and not to WEBHOOK_URL; 3 updates wait"),
+        (HOOK, hook(url="https://other.example"), "Telegram sends to https://other.example, and not to WEBHOOK_URL"),
+        (HOOK, hook(pending_update_count=51), "51 updates wait"),
+        (None, hook(url="", pending_update_count=51), "51 updates wait"),
+    ],
+)
+async def test_a_webhook_that_is_not_as_set_is_told(told, server, wanted, fault, what):
+    server.order("getWebhookInfo", fault)
+    found = await told(webhook_url=wanted)
+    assert found["webhook"].what.startswith(what)
+    assert not found["webhook"].ok
+
+
+@pytest.mark.parametrize(("ago", "is_told"), [(60, True), (3600, False)])
+async def test_what_telegram_has_against_the_webhook_is_told_while_it_is_fresh(told, server, ago, is_told):
+    now = datetime.now(UTC).timestamp()
+    refused = f"Wrong response from the webhook: 502 Bad Gateway\n{TOKEN}"
+    server.order("getWebhookInfo", hook(last_error_date=int(now - ago), last_error_message=refused))
+    found = await told(webhook_url=HOOK)
+    assert found["webhook"].ok != is_told
+    assert ("502 Bad Gateway [token]" in found["webhook"].what) == is_told
+
+
+async def test_a_sqlite_file_answers_or_is_told(told, folder):
+    file = folder / "kept.sqlite"
+    sqlite3.connect(file).close()
+    url = SecretStr(f"sqlite:///{file}")
+    assert (await told(database_url=url))["database"].what == f"{file} answers"
+    file.write_bytes(b"this is no database, whatever its name" * 100)
+    found = (await told(database_url=url))["database"]
+    assert found.what == f"{file} can't be used: file is not a database"
+    assert "backup" in found.remedy
+
+
+async def test_a_place_where_no_file_can_be_made_is_told(told):
+    found = (await told(database_url=SecretStr("sqlite:////proc/nowhere/kept.sqlite")))["database"]
+    assert found.what.startswith("/proc can't be written: ")
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+psycopg"])
+async def test_a_server_that_is_down_is_told_without_the_password(told, driver):
+    url = SecretStr(f"{driver}://clinic:{PASSWORD}@127.0.0.1:9/faq")
+    found = (await told(database_url=url))["database"]
+    assert found.what.startswith("127.0.0.1:9 can't be used: ")
+    assert "refused" in found.what
+    assert PASSWORD not in str(found)
+
+
+async def test_a_server_needs_a_key(told, postgres):
+    url = SecretStr(postgres.fresh_database())
+    found = (await told(database_url=url))["database"]
+    assert found.what.endswith(" answers, but STORAGE_KEY is not set")
+    found = (await told(database_url=url, storage_key=SecretStr("set")))["database"]
+    assert found.ok
+
+
+@pytest.mark.parametrize("url", ["nonsense", f"mysql+nothing://clinic:{PASSWORD}@db/faq", "postgresql://db:port/x"])
+async def test_an_address_of_no_database_is_told(told, url):
+    found = (await told(database_url=SecretStr(url)))["database"]
+    assert not found.ok
+    assert PASSWORD not in str(found)
+
+
+async def test_a_broken_faq_is_told_with_its_first_problem(told, shop):
+    (shop / "answers.yaml").write_text(BICYCLES.replace("answer: Yes, brakes", "reply: Yes, brakes"))
+    found = (await told())["faq"]
+    assert "2 problems, first answers.yaml:2" in found.what
+    assert found.remedy == "Run: clinic-faq check"
+
+
+async def test_a_contact_link_that_leads_nowhere_is_told(told, shop):
+    (shop / "answers.yaml").write_text(BICYCLES.replace("https://spokes.example", "https://example.com"))
+    assert (await told())["faq"].what == "its contact link leads to example.com"
+
+
+async def test_without_an_encoder_it_is_told_what_that_means(told, folder, monkeypatch):
+    (folder / "cache").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    found = (await told())["encoder"]
+    assert "words alone" in found.remedy
+
+
+def test_a_disk_that_is_nearly_full_is_told(folder):
+    assert of_disk([folder / "not" / "yet" / "there"], least=1).ok
+    assert of_disk([folder], least=1 << 60).remedy == "Make room, or move the folder."
+
+
+async def test_the_command_prints_a_line_each_or_json_and_tells_by_its_exit_code(server, shop, monkeypatch, capsys):
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("TELEGRAM_API_URL", server.url)
+
+    async def call(*options: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["clinic-faq", "doctor", "--answers", str(shop), *options])
+        with pytest.raises(SystemExit) as ended:
+            await asyncio.to_thread(main)
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    code, out = await call()
+    assert (code, [line.split()[:2] for line in out.splitlines()]) == (0, [["ok", name] for name in NAMES])
+    monkeypatch.setenv("WEBHOOK_URL", HOOK)
+    code, out = await call("--json")
+    assert code == 1
+    assert [found["name"] for found in json.loads(out) if not found["ok"]] == ["webhook"]
+    assert set(json.loads(out)[0]) == {"name", "ok", "what", "remedy"}

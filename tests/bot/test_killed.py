@@ -1,0 +1,17 @@
+"""The whole process, killed by SIGKILL again and again: every question is answered, and hardly any twice.
+
+`python -m bench.killed` does so fifty times, under 2,000 questions.
+"""
+
+import pytest
+
+from bench.killed import killed
+
+
+@pytest.mark.parametrize("webhook", [False, True], ids=["polling", "webhook"])
+@pytest.mark.timeout(180)  # a process is started nine times
+async def test_a_bot_that_is_killed_answers_every_question_and_hardly_any_twice(webhook):
+    outcome = await killed(questions=300, kills=8, webhook=webhook)
+    assert outcome.unanswered == 0
+    assert max(outcome.repeats_by_kill) <= 4
+    assert outcome.repeats <= 9

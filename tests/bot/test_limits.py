@@ -1,0 +1,320 @@
+"""Nobody's flood is noticed by anybody else, Telegram's limits are kept, and an emergency is always met."""
+
+import asyncio
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.app import build_bot
+from bot.handlers import Handlers
+from bot.limits import Buckets, ChatLimit, Notices, SendLimit
+from bot.markdown import to_html
+from bot.offline import PATIENT, open_conversation
+from bot.sending import Sender
+from tests.telegram_server import TelegramServer, until
+
+FLAT = "my tire is flat"
+EMERGENCY = "my chest hurts and I can't breathe"
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+# --- buckets ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_bucket_holds_its_burst_and_fills_up_drop_by_drop(clock):
+    buckets = Buckets(per_second=0.5, burst=3, clock=clock)
+    assert [buckets.take("a") for _ in range(5)] == [0, 0, 0, 2, 4]
+    assert buckets.wait("a") == 6
+    clock.now += 6
+    assert buckets.wait("a") == 0
+    clock.now += 1000
+    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 2]
+
+
+def test_each_key_has_a_bucket_of_its_own(clock):
+    buckets = Buckets(per_second=1, burst=1, clock=clock)
+    assert (buckets.take("a"), buckets.take("a"), buckets.take("b")) == (0, 1, 0)
+
+
+@given(pauses=st.lists(st.floats(0, 3), min_size=1, max_size=60), burst=st.integers(1, 5))
+def test_in_no_time_more_is_taken_than_the_burst_and_what_dripped_in(pauses, burst):
+    clock = Clock()
+    buckets, taken = Buckets(per_second=1, burst=burst, clock=clock), []
+    for pause in pauses:
+        clock.now += pause
+        taken.append(clock.now + buckets.take("a"))
+    for first, since in enumerate(taken):
+        for count, moment in enumerate(taken[first:], 1):
+            assert count <= burst + (moment - since) + 1e-6
+
+
+def test_of_a_hundred_thousand_chats_only_those_of_the_last_moments_are_remembered(clock):
+    buckets = Buckets(per_second=1, burst=2, clock=clock)
+    for chat in range(100_000):
+        clock.now += 0.01
+        buckets.take(chat)
+    assert len(buckets) <= 101
+
+
+def test_however_many_write_at_once_no_more_than_the_most_are_remembered(clock):
+    buckets = Buckets(per_second=1, burst=2, clock=clock, most=100)
+    for chat in range(10_000):
+        buckets.take(chat)
+    assert len(buckets) == 100
+
+
+# --- questions -------------------------------------------------------------------------------------------------------
+
+
+def admitted(limit: ChatLimit, times: int, chat_id: int = 7) -> int:
+    return sum(limit.admits(chat_id) for _ in range(times))
+
+
+def test_a_chat_may_ask_eight_questions_at_once_and_then_twenty_a_minute(clock):
+    limit = ChatLimit(20, clock)
+    assert admitted(limit, 100) == 8
+    for _ in range(20):
+        clock.now += 3.001
+        assert admitted(limit, 5) == 1
+
+
+def test_beyond_it_a_chat_is_told_once_and_not_answered_for_half_a_minute(clock):
+    limit = ChatLimit(20, clock)
+    admitted(limit, 8)
+    assert [limit.tells(7) for _ in range(3)] == [True, False, False]
+    clock.now += 29
+    assert admitted(limit, 100) == 0
+    assert not limit.tells(7)
+    clock.now += 1
+    assert admitted(limit, 100) == 8
+    assert limit.tells(7)
+
+
+def test_a_silence_does_not_grow_by_what_is_written_in_it(clock):
+    limit = ChatLimit(20, clock)
+    admitted(limit, 9)
+    limit.tells(7)
+    for _ in range(29):
+        clock.now += 1
+        assert not limit.admits(7)
+    clock.now += 1
+    assert limit.admits(7)
+
+
+def test_zero_is_no_limit(clock):
+    assert admitted(ChatLimit(0, clock), 10_000) == 10_000
+
+
+@pytest.fixture
+async def limited(faq, clock):
+    """A conversation with a bot that lets a chat ask twenty questions a minute."""
+    async with open_conversation(Handlers(faq, limit=ChatLimit(20, clock))) as conversation:
+        yield conversation
+
+
+async def test_who_asks_too_much_gets_one_sentence_then_silence_then_answers_again(limited, faq, clock):
+    sent = [message for _ in range(30) for message in await limited.say(FLAT)]
+    assert [message.html for message in sent[8:]] == [to_html(faq.wording.too_many)]
+    assert all("while you wait" in message.text for message in sent[:8])
+    clock.now += 30
+    [answer] = await limited.say(FLAT)
+    assert "while you wait" in answer.text
+
+
+async def test_other_chats_notice_nothing_of_a_flood(limited):
+    for _ in range(30):
+        await limited.say(FLAT)
+    other = {"id": 8, "type": "private", "first_name": "Kim"}
+    [answer] = await limited.say(FLAT, chat=other)
+    assert "while you wait" in answer.text
+
+
+async def test_an_emergency_is_met_however_much_was_asked_and_in_the_silence_too(own_faq, clock):
+    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+        for _ in range(8):
+            await conversation.say("hello")
+        for _ in range(3):
+            [notice] = await conversation.say(EMERGENCY)
+            assert "911" in notice.text
+        [sentence] = await conversation.say("hello")
+        assert sentence.html == to_html(own_faq.wording.too_many)
+        picture = [{"file_id": "a", "file_unique_id": "b", "width": 9, "height": 9}]
+        for _ in range(3):
+            assert await conversation.say("hello") == []
+            [notice] = await conversation.say(EMERGENCY)
+            assert notice.labels == (own_faq.wording.buttons.not_emergency,)
+            [notice] = await conversation.send(photo=picture, caption=EMERGENCY)
+            assert notice.labels == (own_faq.wording.buttons.not_emergency,)
+        assert await conversation.press(own_faq.wording.buttons.not_emergency) == []
+        assert conversation.telegram.unanswered_presses() == 0
+
+
+async def test_of_a_flood_of_emergencies_those_that_a_notice_followed_are_met_by_it(own_faq, clock):
+    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+        [notice] = await conversation.say(EMERGENCY)
+        written = conversation.telegram.message(text="when?")["message"]["date"]
+        for _ in range(7):
+            assert await conversation.say(EMERGENCY, date=written - 1)  # within the limit each gets its own
+        for _ in range(100):
+            assert await conversation.say(EMERGENCY, date=written - 1) == []
+            assert await conversation.send(photo=[], caption=EMERGENCY, date=written - 1) == []
+        for date in (written, written + 1):
+            [anew] = await conversation.say(EMERGENCY, date=date)
+            assert anew.html == notice.html
+        [anew] = await conversation.say(EMERGENCY, date=written - 1, edited_after=1)
+        assert anew.html == notice.html
+
+
+def test_of_the_notices_those_sent_longest_ago_are_forgotten():
+    notices, now = Notices(most=2), datetime(2026, 11, 24, tzinfo=UTC)
+    for chat_id in (1, 2, 1, 3):
+        notices.sent(chat_id, now)
+    before = now - timedelta(seconds=1)
+    assert [notices.followed(chat_id, before) for chat_id in (1, 2, 3)] == [True, False, True]
+    assert not notices.followed(1, now)
+
+
+@pytest.mark.parametrize("said", ["/start", "/start flat-tire", "/topics", "/contact", "/privacy", "/help", "/unknown"])
+async def test_commands_count_as_questions(limited, faq, said):
+    sent = [message for _ in range(30) for message in await limited.say(said)]
+    assert len(sent) == 9
+    assert sent[-1].html == to_html(faq.wording.too_many)
+
+
+async def test_pictures_count_as_questions(limited):
+    assert sum([len(await limited.send(location={"latitude": 1.0, "longitude": 2.0})) for _ in range(30)]) == 9
+
+
+async def test_pressed_buttons_count_as_questions_and_never_spin(limited):
+    [menu] = await limited.say("/topics")
+    for _ in range(30):
+        await limited.receive(limited.telegram.press("t:repairs", menu))
+        await limited.receive(limited.telegram.press("e:brakes", menu))
+        assert limited.telegram.unanswered_presses() == 0
+    assert len(limited.telegram.sent) <= 9
+
+
+async def test_what_is_not_meant_for_the_bot_does_not_count(limited):
+    group = {"id": -7, "type": "supergroup", "title": "Friends"}
+    for _ in range(30):
+        assert await limited.say(FLAT, chat=group, **{"from": PATIENT}) == []
+    assert await limited.say(f"@clinic_faq_bot {FLAT}", chat=group)
+
+
+async def test_a_flood_is_logged_once_and_without_its_words(limited, caplog):
+    caplog.set_level("INFO", "bot")
+    for _ in range(30):
+        await limited.say("zebra")
+    assert caplog.text.count("limited update=") == 1
+    assert "zebra" not in caplog.text
+
+
+# --- sends -----------------------------------------------------------------------------------------------------------
+
+
+def test_in_no_second_more_turns_are_given_than_the_limit(clock):
+    limit = SendLimit(30, clock=clock)
+    turns = []
+    for step in range(300):
+        turns.append(clock.now + limit.next_turn())
+        clock.now += 0.002 * (step % 7)
+    assert turns == sorted(turns)
+    for early, late in zip(turns, turns[30:], strict=False):
+        assert late - early >= 1 - 1e-9
+
+
+async def test_zero_lets_everything_through_at_once():
+    limit = SendLimit(0)
+    async with asyncio.timeout(1):
+        for _ in range(10_000):
+            await limit.turn(7)
+
+
+async def test_in_all_chats_the_first_come_is_first_served():
+    limit, served = SendLimit(20), []
+
+    async def send(number: int) -> None:
+        await limit.turn(number)
+        served.append(number)
+
+    began = time.monotonic()
+    await asyncio.gather(*map(send, range(45)))
+    turns = [served[:20], served[20:40], served[40:]]  # within a second's turn the timers may swap neighbours
+    assert [sorted(turn) for turn in turns] == [list(range(20)), list(range(20, 40)), list(range(40, 45))]
+    assert 2 <= time.monotonic() - began < 2.5
+
+
+async def test_one_chat_waits_for_its_own_turn_and_keeps_no_other_waiting():
+    limit, served = SendLimit(1000, a_second_in_a_chat=50), []
+
+    async def send(chat_id: int) -> None:
+        await limit.turn(chat_id)
+        served.append((time.monotonic(), chat_id))
+
+    began = time.monotonic()
+    await asyncio.gather(*map(send, [1] * 20 + [2] * 5))
+    times = {chat_id: [at - began for at, chat in served if chat == chat_id] for chat_id in (1, 2)}
+    assert max(times[2]) < 0.1
+    assert times[1][9] < 0.1
+    assert all(late - early > 0.01 for early, late in pairwise(times[1][10:]))
+
+
+async def test_a_wait_for_a_turn_can_be_given_up():
+    limit = SendLimit(1000)
+    waiting = [asyncio.create_task(limit.turn(7)) for _ in range(12)]
+    await asyncio.sleep(0)
+    waiting[11].cancel()
+    await asyncio.wait(waiting[:10])
+    await asyncio.sleep(0)
+    assert waiting[11].cancelled()
+    assert not waiting[10].done()
+    waiting[10].cancel()
+
+
+async def test_messages_and_changes_wait_for_their_turn_and_nothing_else_does():
+    limit = SendLimit(1000, a_second_in_a_chat=20)
+    async with TelegramServer() as server, build_bot(server.token, server.url, sender=Sender(limit=limit)) as bot:
+        menu = server.write("hello")
+        began = time.monotonic()
+        for number in range(12):
+            await bot.send_message(7, str(number))
+        await bot.edit_message_text("anew", 7, server.telegram.sent[0].message_id)
+        assert time.monotonic() - began >= 0.15
+        began = time.monotonic()
+        for _ in range(20):
+            await bot.get_me()
+            callback = server.press("e:x", server.telegram.sent[0])["callback_query"]
+            await bot.answer_callback_query(callback["id"])
+        calls = Counter(method for method, _ in server.calls)
+    assert menu
+    assert calls["answerCallbackQuery"] == 20
+    assert time.monotonic() - began < 1.0
+
+
+async def test_a_message_that_must_be_sent_again_waits_for_another_turn():
+    limit = SendLimit(2)
+    async with TelegramServer() as server, build_bot(server.token, server.url, sender=Sender(limit=limit)) as bot:
+        server.write("hello")
+        began = time.monotonic()
+        await asyncio.gather(*(bot.send_message(7, str(number)) for number in range(3)))
+        await until(lambda: len(server.answers()) == 3)
+        assert time.monotonic() - began >= 1
