@@ -31,9 +31,7 @@ def folder(tmp_path):
     (tmp_path / "answers.yaml").write_text(FAQ)
     (tmp_path / "lexicon.yaml").write_text("language: english\nabbreviations: {u: you}\n")
     (tmp_path / "background.yaml").write_text("chat:\n  - nice weather\nsport:\n  - who won\n")
-    (tmp_path / "safety.yaml").write_text(
-        "notices: [{id: fire, text: 'Run, and call {emergency}.'}]\nreading: {ends: '.', commas: ','}\n"
-    )
+    (tmp_path / "safety.yaml").write_text("notices: [{id: fire, text: 'Run, and call {emergency}.'}]\n")
     return tmp_path
 
 
