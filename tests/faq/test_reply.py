@@ -31,7 +31,8 @@ SAFETY = """\
 notices: [{id: fire, text: Call the fire brigade.}]
 cues: {burning: [on fire, burning], child: [my child], battery: [broken battery]}
 rules:
-  - {id: it-burns, kind: fire, reason: Fire spreads., cues: [[burning]], examples: [we are on fire], not: [we close]}
+  - {id: it-burns, kind: fire, reason: Fire spreads., cues: [[burning]], not: [we close],
+     examples: [we are on fire, my bicycle is burning, help, "smoke and flames, it burns"]}
 cautions:
   - {id: children, text: Children need a smaller one., cues: [[child]]}
   - {id: battery, text: Don't charge a broken battery., cues: [[battery]], before_answer: true}
