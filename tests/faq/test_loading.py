@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faq import loading
-from faq.loading import ContentError, lines_of_texts, load
+from faq.loading import ContentError, Problem, lines_of_texts, load
 from faq.model import Entry
 from tests.faq.test_reading import FAQ, LINES, in_bounded_time, line_of, told, with_line
 
@@ -51,6 +51,8 @@ def test_each_text_of_a_file_is_found_at_its_line_and_at_the_last_where_it_stand
     assert lines_of_texts(folder / "answers.yaml", "background.yaml") == {"nice weather": 2, "who won": 4}
     (folder / "background.yaml").write_text("chat: [nice weather]\nsport:\n  - who won\n  - ' nice weather '\n")
     assert lines_of_texts(folder, "background.yaml") == {"who won": 3, "nice weather": 4}
+    (folder / "background.yaml").write_text("")
+    assert lines_of_texts(folder, "background.yaml") == {}
 
 
 def test_the_lines_of_a_file_that_the_folder_lacks_are_those_of_the_products_own(folder):

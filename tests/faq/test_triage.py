@@ -219,7 +219,6 @@ CAUTIONS = {
     "my 13 year old plays soccer and hurt her knee": {"children"},
     "is 45 years old too old to begin": set(),
     "mi hijo tiene dolor de cabeza, lo pueden atender": {"children"},
-    "my daughter recommended you": set(),
     "I'm having chemo for breast cancer": {"weak-immunity"},
     "I had a liver transplant": {"weak-immunity"},
     "do hearing aids matter": set(),
@@ -552,6 +551,12 @@ def test_cautions_too_can_ask_for_several_cues(small: Build) -> None:
     assert triage.cautions(READ("7 years old and dizzy"))
     assert triage.cautions(READ("it boils over"))
     assert triage.cautions(READ("I am dizzy")) == ()
+
+
+def test_a_cue_that_holds_no_word_hears_nothing(small: Build) -> None:
+    triage = small(cues={**SMALL["cues"], "dizzy": ["?!", "woozy"]})
+    assert triage.cautions(READ("what?!")) == ()
+    assert triage.cautions(READ("woozy?!"))
 
 
 @given(st.text(max_size=60) | st.sampled_from([*FIRE["examples"], *FLOOD["examples"]]))
