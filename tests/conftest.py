@@ -84,7 +84,7 @@ def faq_of(tmp_path) -> Callable[..., Faq]:
     def build(answers: str, check: Refusal = refusal, **options: Any) -> Faq:
         (tmp_path / "answers.yaml").write_text(answers)
         (tmp_path / "background.yaml").write_text("weather: [will it rain tomorrow]\n")
-        (tmp_path / "safety.yaml").write_text("notices: []\nreading: {ends: '.', commas: ','}\n")
+        (tmp_path / "safety.yaml").write_text("notices: []\n")
         return Faq(load(tmp_path, check), **options)
 
     return build

@@ -21,11 +21,9 @@ from tests.conftest import BICYCLES
 ROOT = Path(__file__).parent.parent.parent
 FIRE = """\
 notices: [{id: fire, text: Run.}]
-reading: {ends: ".", commas: ","}
-signs:
-  burning: [on fire]
+cues: {burning: [on fire]}
 rules:
-  - {id: it-burns, kind: fire, reason: Fire spreads., signs: [burning], examples: [we are on fire], not: [we close]}
+  - {id: it-burns, kind: fire, reason: Fire spreads., cues: [[burning]], examples: [we are on fire], not: [we close]}
 """
 IDS = ["flat-tire", "brakes", "price-of-repairs", "rent-a-bicycle", "helmets"]
 TOKEN = "424242:never-to-be-seen"  # noqa: S105  # it opens nothing
@@ -262,11 +260,11 @@ def test_check_tells_programs_the_same(call, broken):
 
 
 def test_check_finds_what_is_wrong_in_the_rules_for_emergencies(call, shop):
-    (shop / "safety.yaml").write_text(FIRE.replace("signs: [burning]", "signs: [no-such-sign]"))
+    (shop / "safety.yaml").write_text(FIRE.replace("[[burning]]", "[[no-such-cue]]"))
     outcome = call("check", "--answers", shop)
     assert outcome.code == 1
     assert "safety.yaml" in outcome.out
-    assert "no-such-sign" in outcome.out
+    assert "no-such-cue" in outcome.out
 
 
 @pytest.mark.parametrize("command", [["ask", "hello"], ["ask", "--jsonl"], ["chat"], ["evaluate", "q.jsonl"]])

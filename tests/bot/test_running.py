@@ -29,7 +29,7 @@ def shop(tmp_path) -> Path:
     folder.mkdir()
     (folder / "answers.yaml").write_text(BICYCLES)
     (folder / "background.yaml").write_text("any: [what is the weather, tell me a joke, do you sell pizza]\n")
-    (folder / "safety.yaml").write_text("notices: []\nreading: {ends: '.', commas: ','}\n")
+    (folder / "safety.yaml").write_text("notices: []\n")
     return folder
 
 

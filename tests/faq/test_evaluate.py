@@ -17,7 +17,6 @@ from faq.model import (
     Content,
     Entry,
     Lexicon,
-    Reading,
     Record,
     Safety,
     SmalltalkPhrases,
@@ -61,7 +60,7 @@ def faq():
         entries=tuple(ENTRIES.values()),
     )
     lexicon = Lexicon(language="english", smalltalk=SmalltalkPhrases(greeting=("hello",), thanks=("thank you",)))
-    safety = Safety(notices=(), reading=Reading(ends=".?!", commas=","))
+    safety = Safety(notices=())
     content = Content(answers=answers, lexicon=lexicon, safety=safety, background=BACKGROUND)
     return Faq(content, thresholds=Thresholds(0.6, 0.3))
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faq import loading
-from faq.loading import ContentError, Problem, load
+from faq.loading import ContentError, Problem, lines_of_texts, load
 from faq.model import Entry
 from tests.faq.test_reading import FAQ, LINES, in_bounded_time, line_of, told, with_line
 
@@ -31,9 +31,7 @@ def folder(tmp_path):
     (tmp_path / "answers.yaml").write_text(FAQ)
     (tmp_path / "lexicon.yaml").write_text("language: english\nabbreviations: {u: you}\n")
     (tmp_path / "background.yaml").write_text("chat:\n  - nice weather\nsport:\n  - who won\n")
-    (tmp_path / "safety.yaml").write_text(
-        "notices: [{id: fire, text: 'Run, and call {emergency}.'}]\nreading: {ends: '.', commas: ','}\n"
-    )
+    (tmp_path / "safety.yaml").write_text("notices: [{id: fire, text: 'Run, and call {emergency}.'}]\n")
     return tmp_path
 
 
@@ -47,6 +45,22 @@ def test_the_products_own_faq_loads():
     content = load(loading.OWN)
     assert len(content.answers.entries) >= 36
     assert content.background
+
+
+def test_each_text_of_a_file_is_found_at_its_line_and_at_the_last_where_it_stands_twice(folder):
+    assert lines_of_texts(folder / "answers.yaml", "background.yaml") == {"nice weather": 2, "who won": 4}
+    (folder / "background.yaml").write_text("chat: [nice weather]\nsport:\n  - who won\n  - ' nice weather '\n")
+    assert lines_of_texts(folder, "background.yaml") == {"who won": 3, "nice weather": 4}
+    (folder / "background.yaml").write_text("")
+    assert lines_of_texts(folder, "background.yaml") == {}
+
+
+def test_the_lines_of_a_file_that_the_folder_lacks_are_those_of_the_products_own(folder):
+    (folder / "safety.yaml").unlink()
+    own = (loading.OWN / "safety.yaml").read_text("utf-8").splitlines()
+    lines = lines_of_texts(folder, "safety.yaml")
+    harmless = load(folder).safety.harmless[-1]
+    assert harmless in own[lines[harmless] - 1]
 
 
 def test_a_folder_loads_with_all_that_its_files_hold(folder):

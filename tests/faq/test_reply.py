@@ -29,12 +29,13 @@ smalltalk: {greeting: [hello, hi], thanks: [thanks, thank you]}
 """
 SAFETY = """\
 notices: [{id: fire, text: Call the fire brigade.}]
-reading: {ends: ".!?", commas: ","}
-signs: {burning: [on fire, burning]}
-rules: [{id: it-burns, kind: fire, reason: fire spreads, signs: [burning]}]
+cues: {burning: [on fire, burning], child: [my child], battery: [broken battery]}
+rules:
+  - {id: it-burns, kind: fire, reason: Fire spreads., cues: [[burning]], not: [we close],
+     examples: [we are on fire, my bicycle is burning, help, "smoke and flames, it burns"]}
 cautions:
-  - {id: children, text: Children need a smaller one., phrases: [my child]}
-  - {id: battery, text: Don't charge a broken battery., phrases: [broken battery], before_answer: true}
+  - {id: children, text: Children need a smaller one., cues: [[child]]}
+  - {id: battery, text: Don't charge a broken battery., cues: [[battery]], before_answer: true}
 applies_to: [rental]
 see: helmets
 """

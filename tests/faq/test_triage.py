@@ -6,49 +6,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import faq
-from faq.model import Safety
-from faq.triage import SafetyError, Triage, check
+from faq.cache import Cache
+from faq.embedding import MiniLm
+from faq.loading import OWN, load
+from faq.model import Lexicon, Safety
+from faq.reply import Faq
+from faq.text import Analyzer
+from faq.triage import Alarm, SafetyError, Triage, phrases_of
 
-SAFETY = Safety.model_validate(yaml.safe_load((Path(faq.__file__).parent / "safety.yaml").read_text("utf-8")))
-TRIAGE = Triage(SAFETY, "english")
+# The product's own gate. Its sentences here are nobody's examples: none stands in safety.yaml.
 
 URGENT = {
     "medical": (
-        "I think I'm having a heart attack",
         "my chest feels like someone is standing on it and my left arm is going numb",
         "crushing pain in my chest since about 20 minutes ago, can acupuncture help?",
         "pain in my jaw and down my arm, sweating like crazy",
         "chest is really tight and I feel sick and clammy",
-        "hart attack i think help",
         "bad chest pian rn",
         "mom's face is drooping on one side and she can't talk right",
         "my husband suddenly can't move his right arm and his speech is slurred",
         "one side of my body just went numb",
         "i woke up and cant see out of my left eye all of a sudden",
         "my dad is talking gibberish and seems really confused all of a sudden",
-        "I had a stroke in 2015 and now my face is drooping again",
         "i cant breath",
         "cnt breathe plz help",
         "CANT BREATHE",
         "my son is choking on a grape",
-        "her lips are turning blue",
         "he's wheezing really bad and his inhaler isn't working",
-        "struggling to get air in, what points should I press",
         "my throat is closing up after eating shrimp",
         "my tongue and lips are swelling up fast",
         "covered in hives and it's getting hard to breathe",
         "the cut on my hand won't stop bleeding, it's soaked through two towels",
         "blood is spurting out of his leg",
-        "I just threw up blood",
-        "coughing up blood this morning, is acupuncture ok today?",
         "my wife passed out and won't wake up",
         "grandpa collapsed and he is not responding",
-        "there's a man unconscious outside your door",
         "she's having a seizure right now what do i do",
         "my kid has been shaking and jerking for five minutes and won't answer me",
         "worst headache of my life, came out of nowhere",
@@ -62,11 +56,15 @@ URGENT = {
         "boiling oil all over my arms the skin is coming off",
         "my brother grabbed a live wire and got shocked he's on the floor",
         "we pulled her out of the pool and she isn't breathing",
-        "I need an ambulance",
-        "no puedo respirar",
         "me duele mucho el pecho y el brazo izquierdo",
         "mi mamá se desmayó y no despierta",
-        "creo que mi papá está teniendo un derrame cerebral",
+        "my calf is swollen and hot and now i can hardly breathe",
+        "diabetic friend is shaky and making no sense, meter says 38",
+        "stomach hard as a board and the pain is unbearable, i keep vomiting",
+        "a bee stung him and his whole face is puffing up",
+        "i fell off a ladder and the bone is sticking out",
+        "stabbing pain in my eye and suddenly everything is dark",
+        "my neighbor got pulled under in the lake and has stopped breathing",
     ),
     "crisis": (
         "I want to kill myself",
@@ -79,15 +77,16 @@ URGENT = {
         "I've been cutting myself again",
         "I have a plan and I have the pills ready",
         "my daughter says she wants to end her life",
-        "I wrote my goodbye letters tonight",
         "I can't do this anymore, I want it all to end",
         "im going to hang myself",
         "quiero matarme",
         "ya no quiero vivir",
         "can acupuncture help depression? i keep thinking about ending it all",
+        "he said he bought a gun and will use it on himself tonight",
+        "my boyfriend choked me and i am afraid he will do it again",
+        "the voices tell me to jump off the roof",
     ),
     "poisoning": (
-        "my toddler drank bleach",
         "my son swallowed a bunch of my heart pills",
         "I took way too many Tylenol",
         "she took a whole bottle of sleeping pills",
@@ -95,8 +94,11 @@ URGENT = {
         "my 2 year old ate the liniment from your shop",
         "I think my dog sitter's kid ate rat poison",
         "I took triple the dose of the Chinese herbs and feel really sick",
-        "he overdosed",
         "mi hijo se tomó cloro",
+        "baby got hold of a button battery and i think it went down",
+        "carbon monoxide alarm is beeping and we all have headaches",
+        "my girl chewed on the moxa stick and swallowed some of it",
+        "he drank antifreeze thinking it was juice",
     ),
     "needling": (
         "I had acupuncture this morning and now it hurts to breathe",
@@ -105,6 +107,9 @@ URGENT = {
         "sharp pain in my chest after my appointment with you today",
         "got needled in the shoulder yesterday, can't take a deep breath since",
         "my friend collapsed right after her acupuncture session",
+        "needled two days ago, now the spot is hot and swollen and i have a fever",
+        "the place where the needle was keeps bleeding and will not stop",
+        "my foot has hung down since the acupuncture yesterday, i cannot lift it",
     ),
 }
 
@@ -112,14 +117,11 @@ CALM = (
     "I had a stroke in 2015, can I still get acupuncture?",
     "when I had my heart attack last year they put in a stent, is needling ok",
     "used to get panic attacks where I couldn't breathe",
-    "my father died of a heart attack",
     "could a needle puncture a lung?",
-    "can acupuncture cause a stroke",
     "what if I faint during the session",
     "what happens if I bleed after the needle comes out",
     "after a heart attack, is it safe to have acupuncture?",
     "do you treat stroke survivors",
-    "my back is killing me",
     "dying to know how much this costs",
     "I'm scared to death of needles",
     "I could die of embarrassment if I have to undress",
@@ -139,7 +141,6 @@ CALM = (
     "my fingers have been numb for months, carpal tunnel",
     "no chest pain or anything, just a sore back",
     "I'm stressed but not suicidal",
-    "does acupuncture work for chronic chest wall pain",
     "is it true that people have died from acupuncture",
     "my neck is stiff from sleeping wrong",
     "can acupressure stop a nosebleed",
@@ -147,7 +148,6 @@ CALM = (
     "how do you keep patients from passing out",
     "I'm breathless with excitement for my first visit",
     "I almost choked when I saw the bill",
-    "will I bleed a lot",
     "can kids have acupuncture?",
     "is there any risk of infection or overdose with herbs",
     "I fainted once when they drew my blood, should I tell you",
@@ -178,167 +178,198 @@ CALM = (
     "can't breathe through my nose because of allergies, does acupuncture help sinus problems",
     "do I have to hold my breath when you insert them",
     "my tongue was looked at last time, why do you look at the tongue",
-    "is moxa smoke poisonous",
     "my wife says the needles knocked her out, best sleep ever",
     "no emergency, just wondering when you open",
     "heartburn after meals, which point do I press?",
     "I get a tight chest before exams, would acupressure calm me",
     "how many needles do you use",
     "hello",
+    "3",
+    "1",
+    "7",
+    "hi",
+    "bye",
+    "no",
+    "thanks",
+    "25",
+    "my son is 3",
+    "i am 62",
+    "ok",
+    "yes",
+    "I'd like to fill in the form from your site",
+    "is there a diet to follow",
+    "do you heat the room, it hurts to be cold",
+    "venmo or cards?",
+    "stoked for my first visit",
+    "is the chest x-ray needed",
+    "i had chest pain in 2015",
 )
 
 CAUTIONS = {
-    "i'm pregnant, is acupuncture safe": {"pregnancy"},
-    "Im 20 weeks pregnent and my back hurts": {"pregnancy"},
     "my wife is expecting, can she come along": {"pregnancy"},
+    "Im 20 weeks pregnent and my back hurts": {"pregnancy"},
     "not pregnant, just checking what is safe": set(),
     "we're trying to get pregnant": set(),
     "I take Eliquis for afib": {"blood-thinners"},
-    "im on warferin is that bad": {"blood-thinners"},
     "my doctor has me on a daily aspirin": {"blood-thinners"},
     "I have hemophilia": {"blood-thinners"},
     "no blood thinners, no pacemaker": set(),
-    "I don't take any blood thinners": set(),
-    "dad has a pacemaker": {"pacemaker"},
     "does my cochlear implant matter": {"pacemaker"},
     "can my 6 year old get acupuncture for headaches": {"children"},
-    "do you treat kids": {"children"},
+    "my 13 year old plays soccer and hurt her knee": {"children"},
+    "is 45 years old too old to begin": set(),
     "mi hijo tiene dolor de cabeza, lo pueden atender": {"children"},
-    "can I bring my kids along": set(),
-    "just kidding": set(),
     "I'm having chemo for breast cancer": {"weak-immunity"},
     "I had a liver transplant": {"weak-immunity"},
     "do hearing aids matter": set(),
-    "I have epilepsy": {"epilepsy"},
-    "no epilepsy here": set(),
+    "does epilepsy rule it out": {"epilepsy"},
+    "I never had a seizure": set(),
     "there's an open wound on my leg": {"infection-at-the-site"},
     "I'm allergic to nickle": {"metal-allergy"},
     "cheap earrings give me a rash": {"metal-allergy"},
-    "can I stop my antidepressants if I start this": {"medicines"},
-    "should i skip my warfarin before coming": {"medicines", "blood-thinners"},
-    "do I still need my blood pressure meds": {"medicines"},
+    "could I quit taking my blood pressure pills after a few sessions": {"medicines"},
     "I want to come off lexapro with acupuncture": {"medicines"},
+    "should I skip my warfarin on the day": {"medicines", "blood-thinners"},
     "I'm 30 weeks along and on lovenox": {"pregnancy", "blood-thinners"},
     "how much does a session cost": set(),
-    "hello": set(),
 }
 
 
-@pytest.fixture
-def triage() -> Triage:
-    return TRIAGE
+@pytest.fixture(scope="session")
+def safety() -> Safety:
+    return load(OWN).safety
 
 
 @pytest.mark.parametrize(("kind", "utterance"), [(kind, text) for kind, texts in URGENT.items() for text in texts])
-def test_an_emergency_alarms_with_its_own_notice(triage: Triage, kind: str, utterance: str) -> None:
-    alarm = triage.alarm(utterance)
+def test_an_emergency_alarms_with_its_own_notice(own_faq: Faq, kind: str, utterance: str) -> None:
+    alarm = own_faq.alarm(utterance)
     assert alarm is not None
     assert alarm.kind.id == kind
-    assert alarm.rule in {rule.id for rule in SAFETY.rules}
 
 
 @pytest.mark.parametrize("utterance", CALM)
-def test_a_look_alike_raises_no_alarm(triage: Triage, utterance: str) -> None:
-    assert triage.alarm(utterance) is None
+def test_a_look_alike_raises_no_alarm(own_faq: Faq, utterance: str) -> None:
+    assert own_faq.alarm(utterance) is None
 
 
 @pytest.mark.parametrize(("utterance", "cautions"), CAUTIONS.items())
-def test_a_caution_is_for_who_must_take_care(triage: Triage, utterance: str, cautions: set[str]) -> None:
-    assert {caution.id for caution in triage.cautions(utterance)} == cautions
+def test_a_caution_is_for_who_must_take_care(own_faq: Faq, utterance: str, cautions: set[str]) -> None:
+    found = own_faq.triage.cautions(own_faq.analyzer.analyze(utterance))
+    assert {caution.id for caution in found} == cautions
 
 
-def test_only_medicines_stand_before_the_answer() -> None:
-    assert [caution.id for caution in SAFETY.cautions if caution.before_answer] == ["medicines"]
+def test_no_sentence_here_was_learnt_from(safety: Safety) -> None:
+    records = [*safety.rules, *safety.cautions]
+    learnt = {text for record in records for text in (*record.examples, *record.look_alikes)} | {*safety.harmless}
+    here = {text for texts in (*URGENT.values(), CALM, CAUTIONS) for text in texts}
+    assert {text.lower() for text in here} & {text.lower() for text in learnt} == set()
 
 
-def test_cautions_come_in_the_order_of_the_file(triage: Triage) -> None:
-    found = [caution.id for caution in triage.cautions("epileptic, pregnant, on xarelto, can I stop my pills")]
-    assert found == ["medicines", "pregnancy", "blood-thinners", "epilepsy"]
+def test_only_medicines_stand_before_the_answer(safety: Safety) -> None:
+    assert [caution.id for caution in safety.cautions if caution.before_answer] == ["medicines"]
 
+
+def test_cautions_come_in_the_order_of_the_file(own_faq: Faq) -> None:
+    found = own_faq.triage.cautions(own_faq.analyzer.analyze("epileptic, pregnant, on xarelto, can I stop my pills"))
+    assert [caution.id for caution in found] == ["medicines", "pregnancy", "blood-thinners", "epilepsy"]
+
+
+def test_the_clinics_own_rules_keep_what_they_promise(own_faq: Faq) -> None:
+    assert [*own_faq.triage.wrong()] == []
+
+
+def test_every_rule_and_caution_shows_what_it_is_for(safety: Safety) -> None:
+    assert [record.id for record in (*safety.rules, *safety.cautions) if not record.examples] == []
+    assert [record.id for record in (*safety.rules, *safety.cautions) if not record.look_alikes] == []
+
+
+def test_notices_put_the_number_first_and_stay_short(safety: Safety) -> None:
+    numbers = {"medical": "911", "crisis": "988", "poisoning": "1-800-222-1222", "needling": "911"}
+    assert {notice.id for notice in safety.notices} == set(numbers)
+    for notice in safety.notices:
+        assert numbers[notice.id] in notice.text.partition(". ")[0].partition(", day")[0]
+        assert 2 <= notice.text.count(". ") + 1 <= 4
+
+
+# However it is typed.
 
 PLAIN = st.sampled_from(
     [
         "i cant breathe",
         "my chest hurts and my arm is numb",
         "i want to kill myself",
-        "my toddler drank bleach",
-        "she is unconscious",
+        "my son drank some bleach",
+        "she is unconscious and does not wake",
         "my throat is closing",
-        "no puedo respirar",
-        "worst headache of my life",
+        "he swallowed a whole bottle of pills",
+        "blood keeps spurting out of my leg",
+        "my chest hurts since the needles this morning",
     ]
 )
+# The first message with an unknown word loads the list of words.
+unhurried = settings(deadline=2000)
 
 
+@unhurried
 @given(PLAIN, st.sampled_from([str.upper, str.title, str.capitalize, str.swapcase]))
-def test_case_changes_nothing(plain: str, change: Callable[[str], str]) -> None:
-    assert TRIAGE.alarm(change(plain)) == TRIAGE.alarm(plain)
+def test_case_changes_nothing(own_faq: Faq, plain: str, change: Callable[[str], str]) -> None:
+    assert own_faq.alarm(change(plain)) == own_faq.alarm(plain)
 
 
+@unhurried
 @given(PLAIN, st.text(" \t\n\u00a0\u200b", max_size=5), st.text(" \n.!?\u2026\u200b", max_size=5))
-def test_what_surrounds_the_words_changes_nothing(plain: str, before: str, after: str) -> None:
-    assert TRIAGE.alarm(before + plain + after) == TRIAGE.alarm(plain)
+def test_what_surrounds_the_words_changes_nothing(own_faq: Faq, plain: str, before: str, after: str) -> None:
+    assert own_faq.alarm(before + plain + after) == own_faq.alarm(plain)
 
 
+@unhurried
 @given(PLAIN, st.data())
-def test_a_doubled_or_stretched_letter_is_still_an_alarm(plain: str, data: st.DataObject) -> None:
+def test_a_doubled_or_stretched_letter_is_still_an_alarm(own_faq: Faq, plain: str, data: st.DataObject) -> None:
     word = data.draw(st.sampled_from([word for word in plain.split() if len(word) >= 5]))
     place = data.draw(st.integers(1, len(word) - 1))
     typed = word[:place] + word[place] * data.draw(st.integers(1, 6)) + word[place:]
-    assert TRIAGE.alarm(plain.replace(word, typed))
+    assert own_faq.alarm(plain.replace(word, typed))
 
 
+@unhurried
 @given(PLAIN, st.data())
-def test_a_swapped_pair_of_letters_is_still_an_alarm(plain: str, data: st.DataObject) -> None:
-    word = data.draw(st.sampled_from([word for word in plain.split() if len(word) >= 7] or ["breathe"]))
+def test_a_swapped_pair_of_letters_is_still_an_alarm(own_faq: Faq, plain: str, data: st.DataObject) -> None:
+    word = data.draw(st.sampled_from([word for word in plain.split() if len(word) >= 5]))
     place = data.draw(st.integers(1, len(word) - 2))
-    assert TRIAGE.alarm(plain.replace(word, word[:place] + word[place + 1] + word[place] + word[place + 2 :]))
+    typed = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    assert own_faq.alarm(plain.replace(word, typed))
 
 
-@given(PLAIN, st.sampled_from(["can acupuncture help?", "how much is a session?", "are you open today?"]))
-def test_a_question_beside_an_emergency_does_not_hide_it(plain: str, question: str) -> None:
-    assert TRIAGE.alarm(f"{plain}. {question}")
-    assert TRIAGE.alarm(f"{question} {plain}")
-
-
-@pytest.mark.parametrize(
-    "utterance",
-    [
-        "I'd like to fill in the form from your site",
-        "is there a diet to follow",
-        "do you heat the room, it hurts to be cold",
-        "venmo or cards?",
-        "stoked for my first visit",
-        "is the chest x-ray needed",
-    ],
+@unhurried
+@given(
+    PLAIN, st.sampled_from(["can acupuncture help?", "how much is a session?", "are you open today?", "is it safe?"])
 )
-def test_mending_makes_no_alarm_of_innocent_words(triage: Triage, utterance: str) -> None:
-    assert triage.alarm(utterance) is None
+def test_a_question_beside_an_emergency_does_not_hide_it(own_faq: Faq, plain: str, question: str) -> None:
+    assert own_faq.alarm(f"{plain}. {question}")
+    assert own_faq.alarm(f"{question} {plain}")
 
 
-@pytest.mark.parametrize(
-    "utterance", ["cantbreathe", "i have chestpain", "my dad's face is drooping", "breeeathing huuurts so bad"]
-)
-def test_words_run_together_or_stretched_are_understood(triage: Triage, utterance: str) -> None:
-    assert triage.alarm(utterance)
+@pytest.mark.parametrize("utterance", ["i have chestpain", "breeeathing huuurts so bad", "he swalowed blech"])
+def test_words_run_together_stretched_or_misspelt_are_understood(own_faq: Faq, utterance: str) -> None:
+    assert own_faq.alarm(utterance)
 
 
-def test_now_in_one_clause_is_not_silenced_by_the_past_in_another(triage: Triage) -> None:
-    assert triage.alarm("i had chest pain in 2015") is None
-    assert triage.alarm("i had chest pain in 2015 and now my chest hurts again")
-    assert triage.alarm("my dad had seizures as a boy, and now he is having a seizure")
+def test_an_emergency_now_is_not_silenced_by_one_in_the_past(own_faq: Faq) -> None:
+    assert own_faq.alarm("i had chest pain in 2015") is None
+    assert own_faq.alarm("i had chest pain in 2015 and now my chest hurts again")
+    assert own_faq.alarm("my dad had seizures as a boy, and now he is having a seizure")
 
 
-def test_an_empty_message_is_no_alarm(triage: Triage) -> None:
-    assert triage.alarm("") is None
-    assert triage.alarm(" \n ,.!? ") is None
-    assert triage.cautions("") == ()
+@pytest.mark.parametrize("nothing", ["", " \n ,.!? ", "\u200b", "\U0001f600"])
+def test_a_message_without_words_is_no_alarm(own_faq: Faq, nothing: str) -> None:
+    assert own_faq.alarm(nothing) is None
+    assert own_faq.triage.cautions(own_faq.analyzer.analyze(nothing)) == ()
 
 
+@unhurried
 @given(st.text(max_size=300))
-def test_any_text_is_read(text: str) -> None:
-    TRIAGE.alarm(text)
-    TRIAGE.cautions(text)
+def test_any_text_is_read_and_read_twice_the_same(own_faq: Faq, text: str) -> None:
+    assert own_faq.alarm(text) == own_faq.alarm(text)
 
 
 LONG = [
@@ -355,112 +386,286 @@ LONG = [
 
 
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
-def test_the_longest_message_is_read_in_time_proportional_to_its_length(triage: Triage, text: str) -> None:
+def test_the_longest_message_is_read_in_time_proportional_to_its_length(own_faq: Faq, text: str) -> None:
     def seconds(utterance: str) -> float:
-        began = time.perf_counter()
-        triage.alarm(utterance)
-        return time.perf_counter() - began
+        began = time.process_time()
+        own_faq.triage.cautions(own_faq.analyzer.analyze(utterance))
+        own_faq.alarm(utterance)
+        return time.process_time() - began
 
     longest = text[:4096]
     assert min(seconds(longest) for _ in range(3)) < 32 * min(seconds(longest[:512]) for _ in range(3)) + 0.005
 
 
-def test_the_clinics_own_rules_have_no_problem() -> None:
-    assert check(SAFETY, "english") == []
+@pytest.fixture(scope="module")
+def by_words(own_faq: Faq, safety: Safety) -> Callable[[str], Alarm | None]:
+    """Ask the product's own gate as it is where no encoder can run."""
+    questions = [text for entry in own_faq.entries.values() for text in (entry.question, *entry.phrasings)]
+    triage = Triage(safety, own_faq.analyzer, questions)
+    return lambda utterance: triage.alarm(own_faq.analyzer.analyze(utterance))
 
 
-def test_every_rule_shows_what_it_is_for() -> None:
-    assert all(rule.examples and rule.look_alikes for rule in SAFETY.rules)
-    assert all(caution.examples and caution.look_alikes for caution in SAFETY.cautions)
+@pytest.mark.parametrize(
+    ("kind", "utterance"),
+    [
+        ("medical", "my dad cant breathe"),
+        ("medical", "her face is drooping and her speech is slurred"),
+        ("crisis", "i keep thinking about killing myself"),
+        ("poisoning", "my baby swallowed some bleach"),
+        ("needling", "chest pain and short of breath since the needles yesterday"),
+    ],
+)
+def test_without_an_encoder_words_alone_tell_an_emergency(by_words, kind: str, utterance: str) -> None:
+    assert by_words(utterance).kind.id == kind
 
 
-def test_notices_put_the_number_first_and_stay_short() -> None:
-    numbers = {"medical": "{emergency}", "crisis": "{crisis}", "poisoning": "{poison}", "needling": "{emergency}"}
-    assert {notice.id for notice in SAFETY.notices} == set(numbers)
-    for notice in SAFETY.notices:
-        assert numbers[notice.id] in notice.text.partition(".")[0] + notice.text.partition(",")[0]
-        assert 2 <= notice.text.count(". ") + 1 <= 4
+@pytest.mark.parametrize("utterance", ["how deep do needles go", "this hill is killing my legs", "can i pay by card"])
+def test_without_an_encoder_a_look_alike_raises_no_alarm(by_words, utterance: str) -> None:
+    assert by_words(utterance) is None
 
 
-def small(**changes: Any) -> Safety:
-    """Return a safety file of one rule and one caution, with the changes made."""
-    safety: dict[str, Any] = {
-        "notices": [{"id": "medical", "text": "Call."}],
-        "reading": {"ends": ".", "commas": ",", "fillers": ["really"], "spellings": {"hlp": "help"}},
-        "words": {"who": ["i", "dad"], "part": ["arm", {"not": "arm wrestling"}]},
-        "signs": {"pain": ["<part> ... hurts", "help"], "faint": ["<who> faint"]},
-        "silencers": [{"id": "denied", "reason": "No.", "reach": "after", "words": 3, "phrases": ["no"]}],
-        "rules": [{"id": "arm", "kind": "medical", "reason": "Pain.", "signs": ["pain"], "examples": ["arm hurts"]}],
-        "cautions": [{"id": "fainting", "text": "Sit.", "phrases": ["faint"], "silenced_by": ["denied"]}],
-    }
-    return Safety.model_validate({**safety, **changes})
+# What stands in a safety.yaml, shown with a small one.
+
+FIRE = {
+    "id": "it-burns",
+    "kind": "fire",
+    "reason": "Fire spreads.",
+    "cues": [["burning"], ["water", "boiling"]],
+    "examples": ["the shop is on fire", "my bicycle is burning", "I see flames and smoke", "help, it burns"],
+    "not": ["do your candles burn long", "a burning question"],
+}
+FLOOD = {
+    "id": "it-floods",
+    "kind": "flood",
+    "reason": "Water rises.",
+    "cues": [["water", "rising"]],
+    "examples": ["the water is rising in the cellar", "the river comes in at the door", "we stand knee-deep in water"],
+    "not": ["do you sell water bottles", "when is the sun rising"],
+}
+DIZZY = {"id": "dizziness", "text": "Sit down.", "cues": [["dizzy"]]}
+CHILD = {"id": "childhood", "text": "Come along.", "cues": [["small"]]}
+SMALL = {
+    "notices": [{"id": "fire", "text": "Run."}, {"id": "flood", "text": "Climb."}],
+    "cues": {
+        "burning": ["on fire", "burning", "ablaze", {"not": "burning question"}],
+        "water": ["water", "river"],
+        "boiling": ["boils over"],
+        "rising": ["rising", "comes in"],
+        "dizzy": ["dizzy", "head spins", {"not": "dizzy heights"}],
+        "small": ["1-12 years old"],
+    },
+    "rules": [FIRE, FLOOD],
+    "harmless": ["lend me a bicycle for the weekend"],
+    "cautions": [DIZZY, CHILD],
+}
+QUESTIONS = ["can you mend a flat tire", "what does a repair cost", "do I get a helmet", "do you adjust brakes"]
 
 
-RULE = {"id": "arm", "kind": "medical", "reason": "Pain.", "signs": ["pain"]}
-CAUTION = {"id": "fainting", "text": "Sit.", "phrases": ["faint"]}
+def analyzer(language: str = "english") -> Analyzer:
+    lexicon = Lexicon(language=language, negations=("no", "not"))
+    return Analyzer(lexicon, [*QUESTIONS, *phrases_of(Safety.model_validate(SMALL))])
 
 
-def test_a_small_file_works_in_a_language_without_word_list() -> None:
-    triage = Triage(small(), "klingon")
-    assert triage.alarm("My arm, it really hurts")
-    assert triage.alarm("hlp")
-    assert triage.alarm("arm wrestling hurts") is None
-    assert triage.alarm("no arm hurts") is None
-    assert check(small(), "klingon") == []
+READ = analyzer().analyze
+Build = Callable[..., Triage]
 
 
-def test_two_signs_can_be_asked_for() -> None:
-    triage = Triage(small(rules=[{**RULE, "signs": ["pain", "faint"], "at_least": 2}]), "english")
-    assert triage.alarm("my arm hurts and i faint")
-    assert triage.alarm("my arm hurts") is None
-    assert triage.alarm("help, help") is None
-    assert triage.alarm("no i faint. help") is None
+@pytest.fixture(scope="module", params=["by words alone", "with meaning"])
+def encoder(request, pytestconfig) -> MiniLm | None:
+    """Every promise holds with an encoder and without."""
+    folder = Path(pytestconfig.cache.mkdir("clinic-faq")) / "clinic-faq"
+    return MiniLm(folder) if request.param == "with meaning" else None
 
 
-def test_a_silencer_can_reach_back_around_or_only_what_it_covers() -> None:
-    def alarm(reach: str, utterance: str, **more: Any) -> bool:
-        silencer = {"id": "hush", "reason": "Old.", "reach": reach, "phrases": ["old", "arm hurts bad"], **more}
-        return Triage(small(silencers=[silencer], cautions=[]), "english").alarm(utterance) is not None
+@pytest.fixture
+def small(encoder: MiniLm | None) -> Build:
+    """Build the gate of a small safety.yaml with changes made to it."""
 
-    assert not alarm("before", "arm hurts old")
-    assert alarm("before", "old arm hurts")
-    assert alarm("before", "arm hurts. old")
-    assert not alarm("around", "old arm hurts")
-    assert not alarm("around", "arm hurts old")
-    assert alarm("around", "old man dad arm hurts", until=["who"])
-    assert alarm("after", "old arm hurts dad", unless=["who"])
-    assert alarm("here", "old arm hurts")
-    assert not alarm("here", "arm hurts bad")
+    def build(cache: Cache | None = None, **changes: Any) -> Triage:
+        return Triage(Safety.model_validate(SMALL | changes), analyzer(), QUESTIONS, encoder, cache)
+
+    return build
 
 
-def test_a_rule_may_disregard_a_silencer() -> None:
-    assert Triage(small(rules=[{**RULE, "despite": ["denied"]}]), "english").alarm("no arm hurts")
+def test_an_alarm_tells_its_notice_its_rule_and_the_example_it_sounds_like(small: Build) -> None:
+    alarm = small().alarm(READ("the whole barn is on fire"))
+    assert alarm is not None
+    assert (alarm.kind.text, alarm.rule, alarm.example) == ("Run.", "it-burns", "the shop is on fire")
+
+
+def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> None:
+    alarm = small().alarm(READ("smoke and flames everywhere"))
+    assert alarm is not None
+    assert alarm.rule == "it-burns"
+
+
+@pytest.mark.parametrize(
+    ("utterance", "alarms"),
+    [
+        ("mend a tire that is ablaze", True),
+        ("mend a tire that is blue", False),
+        ("mend a flat tire in water that boils over", True),
+        ("mend a flat tire, it boils over", False),
+        ("mend a tire in water", False),
+    ],
+)
+def test_all_cues_of_one_combination_make_a_weak_suspicion_an_alarm(small: Build, utterance, alarms) -> None:
+    deaf = small(rules=[{**FIRE, "cues": []}, FLOOD])
+    assert deaf.alarm(READ(utterance)) is None
+    assert bool(small().alarm(READ(utterance))) == alarms
+
+
+def test_a_cue_alone_is_no_alarm_where_the_examples_are_calm(small: Build) -> None:
+    calm = small(rules=[{**FIRE, "not": ["is the burning smell of new brakes normal"]}])
+    assert calm.alarm(READ("the burning smell of new brakes, is it normal")) is None
+    assert calm.alarm(READ("the burning bicycle shop"))
+
+
+def test_the_questions_that_the_faq_answers_raise_no_alarm(small: Build) -> None:
+    assert [question for question in (*QUESTIONS, *SMALL["harmless"]) if small().alarm(READ(question))] == []
+
+
+@pytest.mark.parametrize(
+    ("utterance", "cautions"),
+    [
+        ("I feel dizzy", ["dizziness"]),
+        ("DIZY as can be", ["dizziness"]),
+        ("my head is spinning", []),
+        ("I am not dizzy", []),
+        ("no, not one bit dizzy", []),
+        ("not that I know of, but today I feel dizzy", ["dizziness"]),
+        ("not dizzy then, but later dizzy again", ["dizziness"]),
+        ("I love dizzy heights", []),
+        ("dizzy heights make me dizzy", ["dizziness"]),
+        ("she is 1 year old", ["childhood"]),
+        ("he is 12 years old and dizzy", ["dizziness", "childhood"]),
+        ("he is 13 years old", []),
+    ],
+)
+def test_a_caution_needs_its_words_and_no_negation_just_before_them(small: Build, utterance, cautions) -> None:
+    assert [caution.id for caution in small().cautions(READ(utterance))] == cautions
+
+
+def test_cautions_too_can_ask_for_several_cues(small: Build) -> None:
+    triage = small(cautions=[{**DIZZY, "cues": [["dizzy", "small"], ["boiling"]]}])
+    assert triage.cautions(READ("7 years old and dizzy"))
+    assert triage.cautions(READ("it boils over"))
+    assert triage.cautions(READ("I am dizzy")) == ()
+
+
+def test_a_cue_that_holds_no_word_hears_nothing(small: Build) -> None:
+    triage = small(cues={**SMALL["cues"], "dizzy": ["?!", "woozy"]})
+    assert triage.cautions(READ("what?!")) == ()
+    assert triage.cautions(READ("woozy?!"))
+
+
+@given(st.text(max_size=60) | st.sampled_from([*FIRE["examples"], *FLOOD["examples"]]))
+def test_a_safety_yaml_without_rules_never_alarms(text: str) -> None:
+    triage = Triage(Safety.model_validate(SMALL | {"rules": []}), analyzer(), QUESTIONS)
+    assert triage.alarm(READ(text)) is None
+    assert [*triage.wrong()] == []
+
+
+def test_a_gate_works_in_a_language_that_has_no_word_list() -> None:
+    klingon = analyzer("klingon")
+    triage = Triage(Safety.model_validate(SMALL), klingon, QUESTIONS)
+    assert triage.alarm(klingon.analyze("the shop is on fire!"))
+    assert triage.alarm(klingon.analyze("what does a repair cost")) is None
+
+
+# What was learnt is kept.
+
+
+def spoil(folder: Path) -> None:
+    """Make all that was learnt say that nothing is ever urgent."""
+    [kept] = folder.glob("triage-*.npz")
+    key = kept.stem.removeprefix("triage-")
+    coefficients = Cache(folder).load("triage", key)["coefficients"]
+    Cache(folder).save("triage", key, {"coefficients": 0 * coefficients - 9})
+
+
+def test_what_was_learnt_is_kept_and_not_learnt_again(small: Build, tmp_path: Path) -> None:
+    first, again = small(Cache(tmp_path)), small(Cache(tmp_path))
+    assert first.alarm(READ("the shop is burning")) == again.alarm(READ("the shop is burning"))
+    spoil(tmp_path)
+    assert small(Cache(tmp_path)).alarm(READ("the shop is burning")) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rules": [{**FIRE, "examples": [*FIRE["examples"], "the roof glows"]}, FLOOD]},
+        {"rules": [{**FIRE, "not": []}, FLOOD]},
+        {"rules": [FIRE, {**FLOOD, "kind": "fire"}]},
+        {"harmless": []},
+    ],
+)
+def test_what_was_learnt_of_other_texts_is_not_used(small: Build, tmp_path: Path, changes: dict[str, Any]) -> None:
+    small(Cache(tmp_path))
+    spoil(tmp_path)
+    assert small(Cache(tmp_path), **changes).alarm(READ("the shop is burning"))
+
+
+# What is wrong in a safety.yaml is told.
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "sentence"),
+    [
+        ({"harmless": [FIRE["examples"][0]] * 8}, FIRE["examples"][0], "the rule `it-burns` does not alarm"),
+        (
+            {"rules": [FIRE, {**FLOOD, "examples": [*FLOOD["examples"], FIRE["examples"][0]]}]},
+            FIRE["examples"][0],
+            "the rule `it-burns` shows the notice `flood`",
+        ),
+        (
+            {"rules": [{**FIRE, "not": ["the shop is on fire"]}]},
+            "the shop is on fire",
+            "must not alarm, but sounds like “the shop is on fire” of the rule `it-burns`",
+        ),
+        (
+            {"cautions": [{**DIZZY, "examples": ["I am well"]}]},
+            "I am well",
+            "does not call for the caution `dizziness`",
+        ),
+        ({"cautions": [{**DIZZY, "not": ["so dizzy"]}]}, "so dizzy", "must not call for the caution `dizziness`"),
+    ],
+)
+def test_an_example_that_turns_out_wrong_is_told(small: Build, changes, text: str, sentence: str) -> None:
+    [(told, why)] = small(**changes).wrong()
+    assert told == text
+    assert sentence in why
+
+
+def test_a_file_whose_examples_turn_out_right_has_nothing_wrong(small: Build) -> None:
+    right = {**DIZZY, "examples": ["so dizzy"], "not": ["not dizzy"]}
+    assert [*small(cautions=[right, CHILD]).wrong()] == []
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"rules": [{**RULE, "examples": ["my leg hurts"]}]}, "rule 'arm': its example 'my leg hurts' does not alarm"),
-        ({"rules": [{**RULE, "not": ["my arm hurts"]}]}, "rule 'arm': 'my arm hurts' must not alarm, but rule 'arm'"),
-        ({"cautions": [{**CAUTION, "examples": ["hi"]}]}, "caution 'fainting': its example 'hi' does not call for it"),
-        ({"cautions": [{**CAUTION, "not": ["faint"]}]}, "caution 'fainting': 'faint' must not call for it, but does"),
-        ({"rules": [RULE, RULE]}, "rule 'arm' stands twice"),
-        ({"words": {"who": ["i"], "part": ["arm"], "pain": ["ow"]}}, "'pain' is a list of words and of signs"),
-        ({"words": {"who": ["<whom>"], "part": ["arm"]}}, "'who': there is no list 'whom'"),
-        ({"words": {"who": ["<part>"], "part": ["<who>"]}}, "use each other in a circle"),
-        ({"words": {"who": ["?!"], "part": ["arm"]}}, "'who': '?!' holds no word"),
-        ({"words": {"who": ["really i"], "part": ["arm"]}}, "'really i' holds 'really', a filler"),
-        ({"rules": [{**RULE, "signs": ["ache"]}]}, "'rule arm': there is no list 'ache'"),
-        ({"rules": [{**RULE, "kind": "panic"}]}, "'rule arm': there is no notice 'panic'"),
-        ({"rules": [{**RULE, "despite": ["past"]}]}, "'rule arm': there is no silencer 'past'"),
-        ({"cautions": [{**CAUTION, "silenced_by": ["past"]}]}, "'caution fainting': there is no silencer 'past'"),
+        ({"rules": [FIRE, FIRE]}, "The rule `it-burns` stands twice."),
+        ({"cautions": [DIZZY, DIZZY]}, "The caution `dizziness` stands twice."),
+        ({"rules": [{**FIRE, "cues": [["ashes"]]}]}, "The rule `it-burns` names the cue `ashes`, which is not under"),
+        ({"cautions": [{**DIZZY, "cues": [["woozy"]]}]}, "The caution `dizziness` names the cue `woozy`, which is not"),
+        ({"rules": [{**FIRE, "kind": "panic"}]}, "The rule `it-burns` names the notice `panic`, which is not under"),
     ],
 )
-def test_the_linter_tells_what_is_wrong(changes: dict[str, Any], problem: str) -> None:
-    problems = check(small(**changes), "english")
-    assert [found for found in problems if problem in found]
+def test_a_name_that_leads_nowhere_or_stands_twice_is_a_mistake(small: Build, changes, problem: str) -> None:
+    with pytest.raises(SafetyError) as caught:
+        small(**changes)
+    [told] = caught.value.problems
+    assert told.startswith(problem)
 
 
-def test_rules_with_a_mistake_in_their_names_are_not_run() -> None:
-    with pytest.raises(SafetyError, match="there is no list 'ache'"):
-        Triage(small(rules=[{**RULE, "signs": ["ache"]}]), "english")
+def test_all_mistakes_are_told_at_once_and_each_once(small: Build) -> None:
+    rule = {**FIRE, "kind": "panic", "cues": [["ashes"], ["ashes", "soot"]]}
+    with pytest.raises(SafetyError) as caught:
+        small(rules=[rule], cautions=[DIZZY, {**DIZZY, "cues": [["woozy"]]}])
+    assert len(caught.value.problems) == 5
+    assert str(caught.value).splitlines() == [*caught.value.problems]
+
+
+def test_a_caution_may_bear_the_name_of_a_rule(small: Build) -> None:
+    assert small(cautions=[{**DIZZY, "id": "it-burns"}]).cautions(READ("dizzy"))
