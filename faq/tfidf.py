@@ -1,7 +1,7 @@
 """Cosine similarity of TF-IDF vectors, over an inverted index: a question costs what its own features cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -20,21 +20,28 @@ class TfidfIndex:
         self._ids = {feature: number for number, feature in enumerate(frequency)}
         seen_in = np.fromiter(frequency.values(), np.float32, len(frequency))
         self._idf: Floats = np.log((1 + len(bags)) / (1 + seen_in)) + 1
-        self._vectors = [self._vector(bag) for bag in bags]
-        features = np.concatenate([ids for ids, _ in self._vectors])
+        vectors = [self._vector(bag) for bag in bags]
+        features = np.concatenate([ids for ids, _ in vectors])
         by_feature = np.argsort(features, kind="stable")
-        documents_of = np.repeat(np.arange(len(bags)), [len(ids) for ids, _ in self._vectors])
-        self._documents = documents_of[by_feature]
-        self._weights = np.concatenate([weights for _, weights in self._vectors])[by_feature]
+        self._sizes = np.array([len(ids) for ids, _ in vectors])
+        self._documents = np.repeat(np.arange(len(bags)), self._sizes)[by_feature]
+        self._weights = np.concatenate([weights for _, weights in vectors])[by_feature]
         self._starts = np.searchsorted(features[by_feature], np.arange(len(frequency) + 1))
 
     def similarities(self, features: Iterable[str]) -> Floats:
         """Return the cosine of the features to each document, in the documents' order."""
         return self._cosines(*self._vector(Counter(feature for feature in features if feature in self._ids)))
 
-    def between_documents(self) -> Floats:
-        """Return the cosine of each document to each."""
-        return np.stack([self._cosines(*vector) for vector in self._vectors])
+    def between_documents(self, documents: Positions) -> Iterator[Floats]:
+        """Yield the cosine of some documents to all, one document after another."""
+        # The postings in the documents' order are the vectors again; kept, they would double the index.
+        by_document = np.argsort(self._documents, kind="stable")
+        features = np.repeat(np.arange(len(self._idf)), np.diff(self._starts))[by_document]
+        weights = self._weights[by_document]
+        ends = np.cumsum(self._sizes)
+        for document in documents:
+            vector = slice(ends[document] - self._sizes[document], ends[document])
+            yield self._cosines(features[vector], weights[vector])
 
     def _vector(self, bag: Counter[str]) -> tuple[Positions, Floats]:
         ids = np.fromiter((self._ids[feature] for feature in bag), np.intp, len(bag))
@@ -49,4 +56,4 @@ class TfidfIndex:
         # The features' postings one after another: the place in the whole, less the place where its own list begins.
         postings = np.arange(lengths.sum()) + np.repeat(ends - np.cumsum(lengths), lengths)
         shares = self._weights[postings] * np.repeat(weights, lengths)
-        return np.bincount(self._documents[postings], shares, len(self._vectors)).astype(np.float32)
+        return np.bincount(self._documents[postings], shares, len(self._sizes)).astype(np.float32)
