@@ -130,7 +130,7 @@ class Matcher:
         matrix = self._kernel.among_texts()
         matrix[np.diag_indices(len(matrix))] += _PENALTY
         invert_root(matrix)
-        return matrix.T @ self._groups.sums(matrix), np.einsum("rc,rc->c", matrix, matrix)
+        return matrix @ self._groups.sums(matrix).T, np.einsum("rc,rc->r", matrix, matrix)
 
     def _calibrated(self, coefficients: Floats, diagonal: Floats) -> Calibration:
         owners, sizes = self._groups.owners, self._groups.sizes
@@ -168,9 +168,9 @@ class _Groups:
         second = np.maximum.reduceat(others, self._starts, axis=-1)
         return np.where(np.isfinite(second), (first + second) / 2, first)
 
-    def sums(self, columns: Floats) -> Floats:
-        """Return the sum of each group's columns."""
-        return np.asarray(np.add.reduceat(columns, self._starts, axis=-1))
+    def sums(self, rows: Floats) -> Floats:
+        """Return the sum of each group's rows."""
+        return np.asarray(np.add.reduceat(rows, self._starts))
 
     def closest(self, likeness: Floats, group: int) -> int:
         """Return the position of a group's most alike text."""

@@ -1,61 +1,84 @@
 """The linear algebra of kernel ridge regression, in 32-bit floats and in place; numpy's own copies it into 64-bit ones.
 
-The matrix is the likeness of texts to each other plus a penalty on the diagonal: symmetric and positive definite.
+Its matrix, the likeness of texts to each other plus a penalty on the diagonal, is symmetric and positive definite: the
+product Uᵀ U of a triangle U, found half by half so that nearly all is left to matrix products (Golub and Van Loan,
+Matrix Computations, section 4.2).
 """
 
 import numpy as np
 
 from faq.arrays import Floats
 
-# Below this size numpy's own Cholesky decomposition and inverse are as fast.
-_SMALL = 256
-# Penalties keep our matrices so well conditioned that some 20 steps do.
-_MOST_STEPS = 500
-_CONVERGED = 1e-6
+# Blocks of the diagonal no larger than this are left to numpy.
+_SMALL = 128
 
-
-def invert_root(matrix: Floats) -> None:
-    """Overwrite L Lᵀ by the inverse of L, its Cholesky factor: R, of which Rᵀ R is the inverse of the whole.
-
-    Half by half, so that nearly all is left to matrix products; at its peak this takes half as much memory again. The
-    inverse itself, found the same way, would lose three digits more.
-    """
-    if len(matrix) <= _SMALL:
-        matrix[:] = np.linalg.inv(np.linalg.cholesky(matrix))
-        return
-    half = len(matrix) // 2
-    first, last, below = matrix[:half, :half], matrix[half:, half:], matrix[half:, :half]
-    invert_root(first)
-    factor = below @ first.T
-    last -= factor @ factor.T
-    invert_root(last)
-    np.matmul(last, factor @ first, out=below)
-    np.negative(below, out=below)
-    matrix[:half, half:] = 0
+_Quarters = tuple[Floats, Floats, Floats]
 
 
 def solve(matrix: Floats, targets: Floats) -> Floats:
-    """Return x of matrix @ x = targets, column by column, by conjugate gradients (Hestenes and Stiefel, 1952)."""
-    solution = np.zeros_like(targets)
-    residual, direction = targets.copy(), targets.copy()
-    size = _squares(residual)
-    enough = _CONVERGED**2 * size
-    for _ in range(_MOST_STEPS):
-        if (size <= enough).all():
-            break
-        image = matrix @ direction
-        step = _ratio(size, np.einsum("rc,rc->c", direction, image))
-        solution += step * direction
-        residual -= step * image
-        before, size = size, _squares(residual)
-        direction = residual + _ratio(size, before) * direction
+    """Return x of matrix @ x = targets, column by column; overwrites the matrix."""
+    solution = targets.copy()
+    _factorize(matrix)
+    _divide_transposed(matrix, solution)
+    _divide(matrix, solution)
     return solution
 
 
-def _squares(columns: Floats) -> Floats:
-    return np.asarray(np.einsum("rc,rc->c", columns, columns))
+def invert_root(matrix: Floats) -> None:
+    """Overwrite the matrix Uᵀ U by R, the inverse of U, so that R Rᵀ is the inverse of the matrix."""
+    _factorize(matrix)
+    _invert(matrix)
 
 
-def _ratio(dividend: Floats, divisor: Floats) -> Floats:
-    """Return the ratios, and 0 for a column that is solved to the last digit already."""
-    return np.divide(dividend, divisor, out=np.zeros_like(dividend), where=divisor > 0)
+def _factorize(matrix: Floats) -> None:
+    """Put U in place of the upper half, but for small blocks on the diagonal: the inverses of U's."""
+    if len(matrix) <= _SMALL:
+        matrix[:] = np.linalg.inv(np.linalg.cholesky(matrix)).T
+        return
+    first, across, last = _quarters(matrix)
+    _factorize(first)
+    _divide_transposed(first, across)
+    last -= across.T @ across
+    _factorize(last)
+
+
+def _divide_transposed(factor: Floats, columns: Floats) -> None:
+    """Overwrite the columns by x of Uᵀ x = columns."""
+    if len(factor) <= _SMALL:
+        columns[:] = factor.T @ columns
+        return
+    first, across, last = _quarters(factor)
+    above, below = columns[: len(first)], columns[len(first) :]
+    _divide_transposed(first, above)
+    below -= across.T @ above
+    _divide_transposed(last, below)
+
+
+def _divide(factor: Floats, columns: Floats) -> None:
+    """Overwrite the columns by x of U x = columns."""
+    if len(factor) <= _SMALL:
+        columns[:] = factor @ columns
+        return
+    first, across, last = _quarters(factor)
+    above, below = columns[: len(first)], columns[len(first) :]
+    _divide(last, below)
+    above -= across @ below
+    _divide(first, above)
+
+
+def _invert(factor: Floats) -> None:
+    """Overwrite U by its inverse."""
+    if len(factor) <= _SMALL:
+        return
+    first, across, last = _quarters(factor)
+    _invert(first)
+    _invert(last)
+    np.matmul(first @ across, last, out=across)
+    np.negative(across, out=across)
+    factor[len(first) :, : len(first)] = 0
+
+
+def _quarters(matrix: Floats) -> _Quarters:
+    """Return the upper left, the upper right and the lower right quarter."""
+    half = len(matrix) // 2
+    return matrix[:half, :half], matrix[:half, half:], matrix[half:, half:]
