@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from bot.markdown import refusal
@@ -49,10 +50,16 @@ def _no_garbage() -> Iterator[None]:
 
 def _encoder(folder: Path) -> MiniLm | None:
     try:
-        return MiniLm(folder)
+        return _opened(folder)
     except EncoderError as error:
         log.warning("matching goes by words alone: %s", error)
         return None
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path) -> MiniLm:
+    """Return the one encoder, for opening it takes 0.1 s; one that fails to open is tried again at the next change."""
+    return MiniLm(folder)
 
 
 def cache_folder() -> Path:

@@ -8,13 +8,15 @@ from typing import Protocol
 
 import numpy as np
 
-from faq.arrays import Floats
+from faq.arrays import Floats, Positions
 from faq.text import Analysis
 from faq.tfidf import TfidfIndex
 
 # How much terms weigh beside meaning or characters, and how fast meaning fades: docs/matching.md, table 2.
 _TERMS_TO_MEANING, _TERMS_TO_CHARACTERS = 0.75, 1.0
 _FADING = 2.0
+# A vector that differs less from the usual one is made of rounding errors.
+_LEAST_LENGTH = np.float32(1e-3)
 _RUNS_OF_CHARACTERS = (2, 3, 4, 5)
 _REMEMBERED_WORDS = 20_000
 
@@ -47,8 +49,11 @@ class Kernel(Protocol):
     def likeness(self, analysis: Analysis) -> Likeness:
         """Return the utterance's likeness to the texts."""
 
-    def among_texts(self) -> Likeness:
-        """Return the texts' likeness to each other, a row a text; the caller may overwrite the arrays."""
+    def among_texts(self) -> Floats:
+        """Return the texts' overall likeness to each other, a row a text; the caller may overwrite it."""
+
+    def near(self, texts: Positions) -> Floats:
+        """Return how near some of the texts are to all of them, a row a text; the caller may overwrite it."""
 
 
 def kernel(analyses: Sequence[Analysis], encoder: Encoder | None, typical: int) -> Kernel:
@@ -60,21 +65,31 @@ class Spelling:
     """Likeness by terms and by runs of characters, which see through inflection and what is misspelt beyond mending."""
 
     def __init__(self, analyses: Sequence[Analysis]) -> None:
+        self._size = len(analyses)
         self._terms = TfidfIndex([_terms(analysis) for analysis in analyses])
         self._characters = TfidfIndex([_characters(analysis) for analysis in analyses])
 
     def likeness(self, analysis: Analysis) -> Likeness:
         """Return the utterance's likeness to the texts."""
         terms = self._terms.similarities(_terms(analysis))
-        return self._mixed(terms, self._characters.similarities(_characters(analysis)))
+        mixed = _mixed(terms, self._characters.similarities(_characters(analysis)))
+        return Likeness(mixed, mixed)
 
-    def among_texts(self) -> Likeness:
+    def among_texts(self) -> Floats:
         """Return the texts' likeness to each other."""
-        return self._mixed(self._terms.between_documents(), self._characters.between_documents())
+        return self.near(np.arange(self._size))
 
-    def _mixed(self, terms: Floats, characters: Floats) -> Likeness:
-        mixed = (_TERMS_TO_CHARACTERS * terms + characters) / (1 + _TERMS_TO_CHARACTERS)
-        return Likeness(mixed, mixed.copy())
+    def near(self, texts: Positions) -> Floats:
+        """Return the likeness of some texts to all of them."""
+        rows = np.empty((len(texts), self._size), np.float32)
+        by_terms, by_characters = self._terms.between_documents(texts), self._characters.between_documents(texts)
+        for row, terms, characters in zip(rows, by_terms, by_characters, strict=True):
+            row[:] = _mixed(terms, characters)
+        return rows
+
+
+def _mixed(terms: Floats, characters: Floats) -> Floats:
+    return (_TERMS_TO_CHARACTERS * terms + characters) / (1 + _TERMS_TO_CHARACTERS)
 
 
 class Meaning:
@@ -88,27 +103,45 @@ class Meaning:
         self._terms = TfidfIndex([_terms(analysis) for analysis in analyses])
         self._vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
         self._usual = self._vectors[:typical].mean(axis=0)
-        self._contrasts = _unit(self._vectors - self._usual)
+        self._along_usual = self._vectors @ self._usual
+        self._lengths = _length(self._vectors - self._usual)
 
     def likeness(self, analysis: Analysis) -> Likeness:
         """Return the utterance's likeness to the texts."""
-        return self._mixed(self._terms.similarities(_terms(analysis)), self._encoder.encode(" ".join(analysis.words)))
+        vector = self._encoder.encode(" ".join(analysis.words))
+        near = self._vectors @ vector
+        # (a - u)(b - u) = ab - au - bu + uu: so the texts' vectors are gone through, and kept, only once.
+        product = near - self._along_usual - (vector - self._usual) @ self._usual
+        cosine = product / (self._lengths * _length(vector - self._usual))
+        terms = self._terms.similarities(_terms(analysis))
+        return Likeness((_TERMS_TO_MEANING * terms + _faded(cosine)) / (1 + _TERMS_TO_MEANING), near)
 
-    def among_texts(self) -> Likeness:
+    def among_texts(self) -> Floats:
         """Return the texts' likeness to each other."""
-        return self._mixed(self._terms.between_documents(), self._vectors)
+        contrasts = (self._vectors - self._usual) / self._lengths[:, None]
+        overall = _faded(contrasts @ contrasts.T)
+        for row, terms in zip(overall, self._terms.between_documents(np.arange(len(overall))), strict=True):
+            row += _TERMS_TO_MEANING * terms
+        overall /= 1 + _TERMS_TO_MEANING
+        return overall
 
-    def _mixed(self, terms: Floats, vectors: Floats) -> Likeness:
-        cosine = _unit(vectors - self._usual) @ self._contrasts.T
-        # Of vectors of length one, exp(-|a - b|² * fading / 2).
-        meaning = np.exp(_FADING * (cosine - 1))
-        return Likeness((_TERMS_TO_MEANING * terms + meaning) / (1 + _TERMS_TO_MEANING), vectors @ self._vectors.T)
+    def near(self, texts: Positions) -> Floats:
+        """Return the cosine of some texts' vectors to all."""
+        near: Floats = self._vectors[texts] @ self._vectors.T
+        return near
 
 
-def _unit(vectors: Floats) -> Floats:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Floats = vectors / np.maximum(length, np.finfo(np.float32).tiny)
-    return unit
+def _faded(cosine: Floats) -> Floats:
+    """Overwrite the cosine of a and b, vectors of length one, by exp(-|a - b|² * fading / 2)."""
+    cosine -= 1
+    cosine *= _FADING
+    np.exp(cosine, out=cosine)
+    return cosine
+
+
+def _length(vectors: Floats) -> Floats:
+    """Return the length along the last axis; what is as good as nothing has one too, since it must divide."""
+    return np.asarray(np.maximum(np.linalg.norm(vectors, axis=-1), _LEAST_LENGTH))
 
 
 def _terms(analysis: Analysis) -> Iterator[str]:

@@ -54,7 +54,7 @@ def load(path: Path, refusal: Refusal = lambda _: None) -> Content:
     `refusal` is shown each text that is Markdown and returns why it could not be sent to a patient, or None.
     """
     folder, name = (path, "answers.yaml") if os.path.isdir(path) else (path.parent, path.name)
-    written = read(folder / name, name, _names(Answers))
+    written = _read(folder / name, name, _names(Answers))
     own = _own_wording(folder / name, written)
     words = _document(folder, "lexicon.yaml", _names(Lexicon))
     unanswered = _document(folder, "background.yaml")
@@ -77,23 +77,32 @@ def load(path: Path, refusal: Refusal = lambda _: None) -> Content:
     )
 
 
-def _document(folder: Path, name: str, names: Collection[str] = ()) -> Document:
+def _document(folder: Path, name: str, names: Iterable[str] = ()) -> Document:
     """Read a file of the folder or, where the folder lacks it, the product's own."""
     if os.path.lexists(folder / name):
-        return read(folder / name, name, names)
+        return _read(folder / name, name, names)
     return _own_document(name, names)
 
 
 def _own_document(name: str, names: Iterable[str]) -> Document:
-    """Return a file of the product's own, which is read again only when it was saved: one is seldom edited."""
-    path = OWN / name
-    saved = path.stat().st_mtime_ns if path.exists() else 0
-    document = _read_once(path, f"{OWN.name}/{name}", frozenset(names), saved)
-    return replace(document, problems=[*document.problems])
+    return _read(OWN / name, f"{OWN.name}/{name}", names)
 
 
-@lru_cache(maxsize=8)
-def _read_once(path: Path, label: str, names: frozenset[str], _saved: int) -> Document:
+def _read(path: Path, label: str, names: Iterable[str]) -> Document:
+    """Return what a file holds, which is read again only when it was saved: of several, one is edited at a time."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return read(path, label, names)
+    saved = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    document = _read_once(path, label, frozenset(names), saved)
+    # Problems are noted, and guesses made, in what is handed out; the one that is kept stays as it was read.
+    return replace(document, lines=[*document.lines], problems=[*document.problems], guessed={**document.guessed})
+
+
+# An FAQ has four files, and may need the product's own wording.
+@lru_cache(maxsize=5)
+def _read_once(path: Path, label: str, names: frozenset[str], _saved: tuple[int, ...]) -> Document:
     return read(path, label, names)
 
 

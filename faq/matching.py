@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from faq.cache import Cache
 from faq.calibration import Calibration, Evidence
 from faq.likeness import Encoder, kernel
 from faq.model import Entry, Lexicon
+from faq.ridge import invert_root
 from faq.text import Analysis, Analyzer
 
 # The penalty of the ridge regression: docs/matching.md, table 2.
@@ -91,9 +93,9 @@ class Matcher:
         evidence = _evidence(ridge, self._groups.nearness(likeness.near))
         scores = self._calibration.probabilities(evidence)
         of_entries = scores[: len(self._entries)]
-        closest = self._groups.closest(likeness.overall)
+        closest = partial(self._groups.closest, likeness.overall)
         best_first = np.argsort(-of_entries, kind="stable")[:_CANDIDATES]
-        candidates = (Candidate(self._entries[i], float(scores[i]), self._texts[closest[i]]) for i in best_first)
+        candidates = (Candidate(self._entries[i], float(scores[i]), self._texts[closest(i)]) for i in best_first)
         of_smalltalk = zip(self._smalltalk, scores[len(self._entries) :].tolist(), strict=False)
         kind, score = max(of_smalltalk, key=itemgetter(1), default=("", 0.0))
         return Ranking(analysis, tuple(candidates), kind, score)
@@ -119,19 +121,18 @@ class Matcher:
         return digest.hexdigest()
 
     def _learn(self) -> tuple[Floats, Calibration]:
-        """Find the ridge coefficients, and from every text held out in turn the weights of the calibration."""
-        likeness = self._kernel.among_texts()
-        membership = np.eye(self._none + 1, dtype=np.float32)[self._groups.owners]
-        likeness.overall[np.diag_indices(len(self._texts))] += _PENALTY
-        inverse = np.linalg.inv(likeness.overall)
-        coefficients: Floats = inverse @ membership
-        # What ridge regression says of a text that it has not seen (Hastie and others, ESL, equation 7.52).
-        ridge = membership - coefficients / np.diag(inverse)[:, None]
-        np.fill_diagonal(likeness.near, -np.inf)
-        nearness = np.stack([self._groups.nearness(row) for row in likeness.near])
-        return coefficients, self._calibrated(_evidence(ridge, nearness))
+        """Find the ridge coefficients, and from texts held out in turn the weights of the calibration."""
+        coefficients, diagonal = self._ridge()
+        return coefficients, self._calibrated(coefficients, diagonal)
 
-    def _calibrated(self, evidence: Evidence) -> Calibration:
+    def _ridge(self) -> tuple[Floats, Floats]:
+        """Return the coefficients, a row a text and a column a group, and the diagonal of the kernel's inverse."""
+        matrix = self._kernel.among_texts()
+        matrix[np.diag_indices(len(matrix))] += _PENALTY
+        invert_root(matrix)
+        return matrix @ self._groups.sums(matrix).T, np.einsum("rc,rc->r", matrix, matrix)
+
+    def _calibrated(self, coefficients: Floats, diagonal: Floats) -> Calibration:
         owners, sizes = self._groups.owners, self._groups.sizes
         examples = np.flatnonzero(sizes[owners] >= _FEWEST_TEXTS)
         examples = examples[:: 1 + len(examples) * len(sizes) // _MOST_CHANCES]
@@ -140,9 +141,16 @@ class Matcher:
         if min(none.sum(), (right < len(self._entries)).sum()) < _FEWEST_EXAMPLES:
             return self._unfitted
         importance = np.where(none, _SHARE_OF_NONE / none.sum(), (1 - _SHARE_OF_NONE) / (~none).sum())
-        held_out = Evidence(evidence.entries[examples], evidence.none[examples])
-        fitted = Calibration.fit(held_out, right, importance)
+        # What ridge regression says of a text that it has not seen (Hastie and others, ESL, equation 7.52).
+        ridge = np.eye(len(sizes), dtype=np.float32)[right] - coefficients[examples] / diagonal[examples, None]
+        fitted = Calibration.fit(_evidence(ridge, self._nearness_held_out(examples)), right, importance)
         return Calibration(_SURER * fitted.entry_weights, _SURER * fitted.none_weights - [0, 0, _LESS_NONE])
+
+    def _nearness_held_out(self, examples: Positions) -> Floats:
+        """Return how near each of these texts is to each group, its likeness to itself left out."""
+        near = self._kernel.near(examples)
+        near[np.arange(len(examples)), examples] = -np.inf
+        return np.stack([self._groups.nearness(row) for row in near])
 
 
 class _Groups:
@@ -160,11 +168,14 @@ class _Groups:
         second = np.maximum.reduceat(others, self._starts, axis=-1)
         return np.where(np.isfinite(second), (first + second) / 2, first)
 
-    def closest(self, likeness: Floats) -> Positions:
-        """Return the position of each group's most alike text."""
-        by_likeness = np.lexsort((likeness, self.owners))
-        last: Positions = by_likeness[self._starts + self.sizes - 1]
-        return last
+    def sums(self, rows: Floats) -> Floats:
+        """Return the sum of each group's rows."""
+        return np.asarray(np.add.reduceat(rows, self._starts))
+
+    def closest(self, likeness: Floats, group: int) -> int:
+        """Return the position of a group's most alike text."""
+        start = self._starts[group]
+        return int(start + likeness[start : start + self.sizes[group]].argmax())
 
 
 def _evidence(ridge: Floats, nearness: Floats) -> Evidence:

@@ -20,6 +20,7 @@ from faq.arrays import Floats
 from faq.cache import Cache
 from faq.likeness import Encoder, kernel
 from faq.model import Caution, Notice, Phrases, Rule, Safety, Unlike
+from faq.ridge import solve
 from faq.text import Analysis, Analyzer
 
 # The penalty of the ridge regression, and how much an urgent example counts beside one that is not.
@@ -106,7 +107,7 @@ class Triage:
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Yield each example and look-alike of safety.yaml that turns out wrong, and a sentence that says how."""
         if self._examples:
-            yield from self._wrong_alarms(self._kernel.among_texts().overall)
+            yield from self._wrong_alarms(self._kernel.among_texts())
         for caution in self._safety.cautions:
             for text in caution.examples:
                 if caution not in self.cautions(self._analyzer.analyze(text)):
@@ -150,10 +151,10 @@ class Triage:
         key = _fingerprint(self._analyses, targets, encoder)
         if cache and (kept := cache.load("triage", key)) is not None:
             return kept["coefficients"]
-        among = self._kernel.among_texts().overall
+        among = self._kernel.among_texts()
         weights = np.where(targets[:, 0] > 0, _URGENT_WEIGHT, 1)
         among[np.diag_indices(len(among))] += _PENALTY / weights
-        coefficients: Floats = np.linalg.solve(among, targets).astype(np.float32)
+        coefficients = solve(among, targets)
         if cache:
             cache.save("triage", key, {"coefficients": coefficients})
         return coefficients

@@ -343,6 +343,26 @@ def test_files_that_cannot_be_read_are_told_and_never_a_traceback(folder, tmp_pa
     ]
 
 
+def test_only_what_was_saved_is_read_again(folder, monkeypatch):
+    load(folder)
+    read, once = list[str](), loading.read
+    monkeypatch.setattr(loading, "read", lambda path, *rest: read.append(path.name) or once(path, *rest))
+    assert load(folder) == load(folder)
+    assert read == []
+    (folder / "answers.yaml").write_text(FAQ.replace("Does it hurt", "Is it painful"))
+    assert load(folder).answers.entries != ()
+    assert read == ["answers.yaml"]
+
+
+def test_what_is_wrong_is_told_again_each_time_until_it_is_mended(folder):
+    (folder / "answers.yaml").write_text(with_line("clarify:", "clarify: Is it {x}?"))
+    (folder / "lexicon.yaml").write_text("language: [english]")
+    first = problems(folder)
+    assert problems(folder) == first
+    (folder / "lexicon.yaml").write_text("language: english")
+    assert problems(folder) == first[:1]
+
+
 def test_a_problem_reads_as_file_line_and_what_to_do():
     assert str(Problem("answers.yaml", 12, "Write it.")) == "answers.yaml:12: Write it."
     error = ContentError([Problem("b", 1, "x"), Problem("a", 10, "y"), Problem("a", 9, "z")])
