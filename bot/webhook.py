@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 
 PATH = "/telegram"
 
-# The most that Telegram allows; all processes behind a balancer share them, and a slow chat holds several.
-_CONNECTIONS = 100
+# Telegram's own default. All processes behind a balancer share them, and a slow chat holds several; more would only
+# keep an event loop from noting what was answered, which is repeated if the process is killed then.
+_CONNECTIONS = 40
 # The container's health check wants a sign every 90 s.
 _LOOK_SECONDS = 30.0
 # Asking takes a moment; a call that takes longer hangs.

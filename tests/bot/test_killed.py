@@ -13,5 +13,4 @@ from bench.killed import killed
 async def test_a_bot_that_is_killed_answers_every_question_and_hardly_any_twice(webhook):
     outcome = await killed(questions=300, kills=8, webhook=webhook)
     assert outcome.unanswered == 0
-    assert max(outcome.repeats_by_kill) <= 4
-    assert outcome.repeats <= 9
+    assert outcome.repeats <= 8  # one a kill; on the whole they are fewer than half of it, by bench/killed.py

@@ -122,7 +122,7 @@ async def test_telegram_is_told_where_to_bring_what_and_by_which_secret(bot, ser
     assert asked["url"] == f"{bot.url}/telegram"
     assert asked["secret_token"] == SECRET
     assert json.loads(asked["allowed_updates"]) == ["message", "edited_message", "callback_query"]
-    assert asked["max_connections"] == "100"
+    assert asked["max_connections"] == "40"
     assert asked.get("drop_pending_updates", "false") == "false"
 
 
