@@ -34,7 +34,7 @@ def words_of(text: str) -> str:
     return " ".join(split_words(normalize(text).replace("'", "")))
 
 
-# At the last measurement: 95 % of the urgent alarmed, 93 % of these with their notice; 1 % of the calm, 0.7 % of the
+# At the last measurement: 95 % of the urgent alarmed, 93 % of these with their notice; 1 % of the calm and none of the
 # ordinary. One message is 1 % of the urgent and of the calm.
 
 

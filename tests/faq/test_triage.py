@@ -419,7 +419,9 @@ def test_without_an_encoder_words_alone_tell_an_emergency(by_words, kind: str, u
     assert by_words(utterance).kind.id == kind
 
 
-@pytest.mark.parametrize("utterance", ["how deep do needles go", "this hill is killing my legs", "can i pay by card"])
+@pytest.mark.parametrize(
+    "utterance", ["how deep do needles go", "this hill is killing my legs", "can i pay by card", "hello", "bye"]
+)
 def test_without_an_encoder_a_look_alike_raises_no_alarm(by_words, utterance: str) -> None:
     assert by_words(utterance) is None
 
@@ -502,8 +504,8 @@ def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> No
 @pytest.mark.parametrize(
     ("utterance", "alarms"),
     [
-        ("mend a tire that is ablaze", True),
-        ("mend a tire that is blue", False),
+        ("rent a bicycle that is ablaze", True),
+        ("rent a bicycle that is blue", False),
         ("mend a flat tire in water that boils over", True),
         ("mend a flat tire, it boils over", False),
         ("mend a tire in water", False),
