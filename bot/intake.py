@@ -26,8 +26,9 @@ ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 _SIDE_BY_SIDE = 50
 # What is answered but not yet noted when the process is killed is answered again by the next one, and one that died may
-# die again soon: a process begins with one chat at a time, and takes more as it stays alive (bench/killed.py).
-_AT_FIRST = 1
+# die again soon: a process begins with few chats at once, and takes more as it stays alive (bench/killed.py). They
+# are enough for a slow chat to hold up no other.
+_AT_FIRST = 4
 _ONE_MORE_SECONDS = 0.5
 # A ledger that takes longer must not keep a patient waiting.
 _LEDGER_SECONDS = 2.0
