@@ -73,7 +73,7 @@ class Matcher:
         asked = [text for texts in phrasings for text in texts]
         # Even without a background, "none of them" needs a text: an empty one is like nothing else.
         unanswered = background or ("",)
-        self.analyzer = analyzer or Analyzer(lexicon, asked)
+        self.analyzer = analyzer or Analyzer(lexicon, asked, cache)
         self._entries = entries
         self._smalltalk = list(smalltalk)
         self._none = len(phrasings)

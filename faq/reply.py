@@ -106,7 +106,7 @@ class Faq:
         self._safety = content.safety
         questions = [text for entry in content.answers.entries for text in (entry.question, *entry.phrasings)]
         smalltalk = chain.from_iterable(phrases for _, phrases in content.lexicon.smalltalk)
-        self.analyzer = Analyzer(content.lexicon, chain(questions, smalltalk, phrases_of(content.safety)))
+        self.analyzer = Analyzer(content.lexicon, chain(questions, smalltalk, phrases_of(content.safety)), cache)
         self.triage = Triage(content.safety, self.analyzer, questions, encoder, cache)
         self._matcher = Matcher(
             content.answers.entries, content.background, content.lexicon, encoder, cache, self.analyzer

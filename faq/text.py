@@ -1,11 +1,13 @@
 """Normalizing what people type: characters, words, spelling, synonyms, stems."""
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib.metadata import version
 from itertools import chain
 
 import numpy as np
@@ -13,7 +15,10 @@ import Stemmer
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from faq.cache import Cache
 from faq.model import Lexicon
+
+Hashes = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _STRETCHED = re.compile(r"(.)\1{2,}")
@@ -72,42 +77,54 @@ class Analysis:
 class WordList:
     """The common words of a language, kept as sorted hashes: 160,000 English words in 1.3 MB."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, cache: Cache | None = None) -> None:
         self._code = _WORD_LISTS.get(language)
+        self._cache = cache
 
     def __contains__(self, word: str) -> bool:
-        position = int(np.searchsorted(self._hashes, hash(word)))
-        return position < len(self._hashes) and bool(self._hashes[position] == hash(word))
+        position = int(np.searchsorted(self._hashes, _hash(word)))
+        return position < len(self._hashes) and bool(self._hashes[position] == _hash(word))
 
     @cached_property
-    def _hashes(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _hashes(self) -> Hashes:
         if self._code is None:
             return np.empty(0, np.int64)
-        from spellchecker import SpellChecker  # takes 0.15 s; a conversation without an unknown word never needs it
-
-        listed = SpellChecker(language=self._code).word_frequency.dictionary
-        return np.sort(np.fromiter(map(hash, listed), np.int64, len(listed)))
+        key = f"{self._code}-{version('pyspellchecker')}"
+        if self._cache and (kept := self._cache.load("words", key)) is not None:
+            return kept["hashes"]
+        hashes = _listed(self._code)
+        if self._cache:
+            self._cache.save("words", key, {"hashes": hashes})
+        return hashes
 
 
 @lru_cache
-def word_list(language: str) -> WordList:
-    """Return the one word list of a language: it takes 0.15 s to load."""
-    return WordList(language)
+def _listed(code: str) -> Hashes:
+    from spellchecker import SpellChecker  # takes 0.15 s and 30 MB; later starts find the hashes in the cache
+
+    words = SpellChecker(language=code).word_frequency.dictionary
+    return np.sort(np.fromiter(map(_hash, words), np.int64, len(words)))
+
+
+def _hash(word: str) -> int:
+    """Return a hash that is the same at every start, as Python's own is not."""
+    digest = hashlib.blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 class Speller:
     """Mends a word that neither the FAQ nor the language knows, towards the FAQ's own vocabulary."""
 
-    def __init__(self, vocabulary: Counter[str], known: Iterable[str], language: str) -> None:
+    def __init__(self, vocabulary: Counter[str], known: Iterable[str], listed: WordList) -> None:
         self._vocabulary = vocabulary
         self._choices = sorted(vocabulary, key=lambda word: (-vocabulary[word], word))
         self._known = frozenset(known)
-        self._language = word_list(language)
+        self._listed = listed
         self.correct = lru_cache(_REMEMBERED_WORDS)(self._correct)
 
     def knows(self, word: str) -> bool:
         """Tell whether the word is right as it stands."""
-        return word in self._vocabulary or word in self._known or word.isdecimal() or word in self._language
+        return word in self._vocabulary or word in self._known or word.isdecimal() or word in self._listed
 
     def _correct(self, word: str) -> str:
         """Return the word as probably meant: itself, a neighbour in the vocabulary, or two words run together."""
@@ -137,7 +154,7 @@ class Speller:
 class Analyzer:
     """Turns utterances and phrasings alike into terms, with one lexicon and the vocabulary of one FAQ."""
 
-    def __init__(self, lexicon: Lexicon, texts: Iterable[str]) -> None:
+    def __init__(self, lexicon: Lexicon, texts: Iterable[str], cache: Cache | None = None) -> None:
         self._abbreviations = {
             normalize(short): split_words(normalize(full)) for short, full in lexicon.abbreviations.items()
         }
@@ -148,7 +165,7 @@ class Analyzer:
         self.negations = frozenset(map(normalize, lexicon.negations))
         vocabulary = Counter(word for text in texts for word in self.spelled_out(text))
         known = [*groups, self.stopwords, self.negations, *self._abbreviations.values()]
-        self.speller = Speller(vocabulary, chain.from_iterable(known), lexicon.language)
+        self.speller = Speller(vocabulary, chain.from_iterable(known), WordList(lexicon.language, cache))
         self.term = lru_cache(_REMEMBERED_WORDS)(self._term)
 
     def analyze(self, utterance: str) -> Analysis:

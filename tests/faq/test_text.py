@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faq.cache import Cache
 from faq.model import Lexicon
 from faq.text import Analyzer, WordList, normalize, split_words
 
@@ -91,6 +92,13 @@ def test_a_word_list_knows_the_words_of_its_language():
     assert "insurrance" not in WordList("english")
     assert "seguro" in WordList("spanish")
     assert "seguro" not in WordList("no such language")
+
+
+def test_a_later_start_reads_the_words_from_the_cache(tmp_path, monkeypatch):
+    assert "insurance" in WordList("english", Cache(tmp_path))
+    monkeypatch.setattr("faq.text._listed", None)
+    assert "insurance" in WordList("english", Cache(tmp_path))
+    assert "insurrance" not in WordList("english", Cache(tmp_path))
 
 
 @given(st.text(max_size=300))
