@@ -36,7 +36,7 @@ entries:
   - {id: brakes, topic: shop, question: Do you adjust brakes?, answer: Yes., phrasings: [my brakes squeal]}
 """
 _BACKGROUND = "any: [what is the weather, tell me a joke, do you sell pizza]\n"
-_SAFETY = "notices: []\nreading: {ends: '.', commas: ','}\n"
+_SAFETY = "notices: []\n"
 
 
 class Groups(BotApi):

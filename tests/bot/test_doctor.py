@@ -46,7 +46,7 @@ def shop(folder, tmp_path_factory) -> Path:
     shop = tmp_path_factory.mktemp("shop")
     (shop / "answers.yaml").write_text(BICYCLES)
     (shop / "background.yaml").write_text("weather: [will it rain tomorrow]\n")
-    (shop / "safety.yaml").write_text("notices: []\nreading: {ends: '.', commas: ','}\n")
+    (shop / "safety.yaml").write_text("notices: []\n")
     return shop
 
 

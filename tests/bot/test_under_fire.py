@@ -17,11 +17,9 @@ from tests.telegram_server import TelegramServer, until
 ROOT = Path(__file__).parent.parent.parent
 FIRE = """\
 notices: [{id: fire, text: Run.}]
-reading: {ends: ".", commas: ","}
-signs:
-  burning: [on fire]
+cues: {burning: [on fire]}
 rules:
-  - {id: it-burns, kind: fire, reason: Fire spreads., signs: [burning], examples: [we are on fire], not: [we close]}
+  - {id: it-burns, kind: fire, reason: It burns., cues: [[burning]], examples: [we are on fire], not: [we close]}
 """
 
 
