@@ -29,6 +29,8 @@ _PENALTY, _URGENT_WEIGHT = 0.3, 3.0
 # the score knows less. Evidence: docs/matching.md, table 6.
 _ALARMS, _ALARMS_BY_RULE = 0.15, -0.3
 _ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.3, -0.3
+# Without an encoder, a word or two tell nothing by themselves: "3" and "look" stand in some example.
+_FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
 _NEGATED_WITHIN = 3
 # "1-17 years old" stands for seventeen phrases.
@@ -87,6 +89,7 @@ class Triage:
         self._by_itself, self._by_rule = (
             (_ALARMS, _ALARMS_BY_RULE) if encoder else (_ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS)
         )
+        self._fewest_words = 1 if encoder else _FEWEST_WORDS
         if self._examples:
             texts = chain((text for _, text in self._examples), self._calm)
             self._analyses = [analyzer.analyze(text) for text in texts]
@@ -134,6 +137,8 @@ class Triage:
         urgency, *kinds = likeness @ self._coefficients
         met = self._rules_met(analysis)
         if urgency < (self._by_rule if met else self._by_itself):
+            return None
+        if not met and len(analysis.words) < self._fewest_words:
             return None
         kind = max(zip(kinds, self._notices, strict=True))[1]
         likest = likeness[: len(self._examples)].argsort()[::-1]
