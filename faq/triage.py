@@ -28,7 +28,7 @@ _PENALTY, _URGENT_WEIGHT = 0.3, 3.0
 # From which score on an utterance alarms (-1 is calm, 1 urgent): by itself, and where a rule is met. Without an encoder
 # the score knows less. Evidence: docs/matching.md, table 6.
 _ALARMS, _ALARMS_BY_RULE = 0.15, -0.3
-_ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.3, -0.3
+_ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.5, -0.3
 # Without an encoder, a word or two tell nothing by themselves: "3" and "look" stand in some example.
 _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".

@@ -658,4 +658,4 @@ async def test_an_utterance_of_any_kind_gets_one_sensible_reply_in_time(own_conv
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=1000)
 async def test_a_text_of_any_characters_gets_one_sensible_reply(conversation, faq, typed):
     [sent] = await conversation.say(typed)
-    assert is_sensible(sent, faq)
+    assert is_sensible(sent, faq) or faq.alarm(typed)  # letters thrown together may spell a danger
