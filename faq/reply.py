@@ -84,6 +84,9 @@ _OFFERED = 3
 _SMALLTALK_WORDS = 12
 # Two questions in one message are common, more are not; each costs another look.
 _MOST_QUESTIONS = 3
+# An emergency is looked for in each of so many sentences; most messages have one.
+_MOST_SENTENCES = 12
+_SENTENCE = re.compile(r"[^.!?\n\u2026\uff1f\u061f\u3002]+")
 _QUESTION = re.compile(r"[^?\uff1f\u061f]*[?\uff1f\u061f]|[^?\uff1f\u061f]+$")
 
 
@@ -126,7 +129,12 @@ class Faq:
 
     def alarm(self, utterance: str) -> Alarm | None:
         """Tell whether an utterance sounds like an emergency, and by which rule."""
-        return self.triage.alarm(self.analyzer.analyze(utterance))
+        if alarm := self.triage.alarm(self.analyzer.analyze(utterance)):
+            return alarm
+        # A question beside it must not hide an emergency.
+        sentences = [sentence for sentence in _SENTENCE.findall(utterance) if sentence.strip()]
+        beside = map(self.analyzer.analyze, sentences[:_MOST_SENTENCES] if len(sentences) > 1 else ())
+        return next(filter(None, map(self.triage.alarm_beside, beside)), None)
 
     def reply(self, utterance: str, *, about: Entry | None = None, calm: bool = False) -> Reply:
         """Choose what to say to an utterance, which may be any text at all.

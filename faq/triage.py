@@ -29,6 +29,8 @@ _PENALTY, _URGENT_WEIGHT = 0.3, 3.0
 # the score knows less. Evidence: docs/matching.md, table 6.
 _ALARMS, _ALARMS_BY_RULE = 0.15, -0.3
 _ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.5, -0.3
+# How much a rule that is met adds to its kind of notice, whose scores are between 0 and 1.
+_RULES_KIND = 0.25
 # Without an encoder, a word or two tell nothing by themselves: "3" and "look" stand in some example.
 _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
@@ -102,6 +104,13 @@ class Triage:
             return None
         return self._alarm(analysis, self._kernel.likeness(analysis).overall)
 
+    def alarm_beside(self, sentence: Analysis) -> Alarm | None:
+        """Return the notice that one sentence of several calls for: out of context it needs a rule and a high score."""
+        if not self._examples or not self._rules_met(sentence):
+            return None
+        alarm = self.alarm(sentence)
+        return alarm if alarm and alarm.score >= self._by_itself else None
+
     def cautions(self, analysis: Analysis) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for, in the file's order."""
         cues = self._cues.stated(analysis)
@@ -140,7 +149,8 @@ class Triage:
             return None
         if not met and len(analysis.words) < self._fewest_words:
             return None
-        kind = max(zip(kinds, self._notices, strict=True))[1]
+        of_rules = {rule.kind for rule in met}
+        kind = max((s + _RULES_KIND * (k in of_rules), k) for s, k in zip(kinds, self._notices, strict=True))[1]
         likest = likeness[: len(self._examples)].argsort()[::-1]
         rule, example = next(self._examples[i] for i in likest if self._examples[i][0].kind == kind)
         rule = next((rule for rule in met if rule.kind == kind), rule)

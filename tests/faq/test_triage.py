@@ -671,3 +671,19 @@ def test_all_mistakes_are_told_at_once_and_each_once(small: Build) -> None:
 
 def test_a_caution_may_bear_the_name_of_a_rule(small: Build) -> None:
     assert small(cautions=[{**DIZZY, "id": "it-burns"}]).cautions(READ("dizzy"))
+
+
+@pytest.mark.parametrize(
+    ("utterance", "kind"),
+    [
+        ("can acupuncture help? worst headache of my life", "medical"),
+        ("my husband just had a seizure. can acupuncture help?", "medical"),
+        ("no puedo respirar. cuanto cuesta?", "medical"),
+    ],
+)
+def test_a_question_in_another_sentence_hides_no_emergency(own_faq, utterance, kind):
+    assert own_faq.alarm(utterance).kind.id == kind
+
+
+def test_a_sentence_out_of_its_context_raises_no_alarm(own_faq):
+    assert own_faq.alarm("I had a stroke. In 2015. Can I come?") is None
