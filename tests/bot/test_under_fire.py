@@ -75,7 +75,7 @@ async def test_a_flood_of_one_chat_is_noticed_by_no_other_and_an_emergency_in_it
         began = time.monotonic()
         server.write("my zebra brakes squeal", chat_id=2)
         await until(lambda: server.answers(2))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
         await until(lambda: server.telegram.unconfirmed() == 0)
         answers = server.answers(1)
         assert len(answers) == 8 + 1 + 1
@@ -97,7 +97,7 @@ async def test_a_flood_of_emergencies_is_noticed_by_no_other_either(bot):
         began = time.monotonic()
         server.write("my brakes squeal", chat_id=2)
         await until(lambda: server.answers(2))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
         assert server.answers(1) == ["Run."] * 8
 
 

@@ -618,7 +618,7 @@ def test_what_was_learnt_of_other_texts_is_not_used(small: Build, tmp_path: Path
         (
             {"rules": [FIRE, {**FLOOD, "examples": [*FLOOD["examples"], FIRE["examples"][0]]}]},
             FIRE["examples"][0],
-            "the rule `it-burns` shows the notice `flood`",
+            "the rule `it-floods` shows the notice `fire`",
         ),
         (
             {"rules": [{**FIRE, "not": ["the shop is on fire"]}]},
