@@ -6,6 +6,7 @@ All know the same phrasings. The others have no background, no lexicon and no sp
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from rapidfuzz.utils import default_process
 
 from faq.arrays import Floats
 from faq.cache import Cache
+from faq.corpus import Corpus
 from faq.embedding import MiniLm
-from faq.matching import Candidate, Matcher, Ranking
+from faq.matching import Candidate, Matcher, Ranking, groups_of
 from faq.model import Entry, Lexicon
 from faq.reply import Fallback
-from faq.text import Analysis, normalize, split_words
+from faq.text import Analysis, Analyzer, normalize, split_words
 from faq.tfidf import TfidfIndex
 
 THIS = "this matcher"
@@ -52,12 +54,16 @@ class ThisMatcher:
     """This project's matcher as `evaluate` wants it: all that is compared is its ranking."""
 
     def __init__(self, knowledge: Knowledge, folder: Path, *, meaning: bool = True) -> None:
-        encoder = MiniLm(folder) if meaning else None
-        self._matcher = Matcher(knowledge.entries, knowledge.background, knowledge.lexicon, encoder, Cache(folder))
+        encoder, cache = MiniLm(folder) if meaning else None, Cache(folder)
+        entries, lexicon, background = knowledge.entries, knowledge.lexicon, knowledge.background
+        *asked, unanswered = groups_of(entries, lexicon, background)
+        questions = [*chain.from_iterable(asked)]
+        self._corpus = Corpus(questions, unanswered, Analyzer(lexicon, questions, cache), encoder, cache)
+        self._matcher = Matcher(entries, lexicon, background, self._corpus)
 
     def reply(self, utterance: str) -> Fallback:
         """Return the candidates; a fallback can carry any."""
-        return Fallback(self._matcher.rank(utterance))
+        return Fallback(self._matcher.rank(self._corpus.read(utterance)))
 
 
 class MostAlike:

@@ -1,6 +1,5 @@
 """The command `clinic-faq`. Each command imports what it needs when it runs, so that `--help` is instant."""
 
-import asyncio
 import json
 import sys
 from io import TextIOWrapper
@@ -35,6 +34,8 @@ def options(answers: Annotated[Path | None, typer.Option("--answers", **_ANSWERS
 @cli.command()
 def chat(answers: Answers = None) -> None:
     """Talk to the bot here, without token or network; reads questions from a pipe too."""
+    import asyncio
+
     from bot.terminal import converse
 
     asyncio.run(converse(_faq(answers)))
@@ -101,6 +102,8 @@ def evaluate(
 @cli.command()
 def run(answers: Answers = None) -> None:
     """Put the bot on Telegram."""
+    import asyncio
+
     from bot.logs import log_what_nobody_caught, start_logging
     from bot.running import run_bot
 

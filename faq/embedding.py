@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,10 +44,8 @@ class MiniLm:
     def __init__(self, folder: Path) -> None:
         self._session = _opened(folder / f"{self.name}.onnx")
         self._cache = Cache(folder)
-        # Triage and ranking ask for the same utterance, one after the other.
-        self.encode = lru_cache(maxsize=1)(self._encode)
 
-    def _encode(self, text: str) -> Floats:
+    def encode(self, text: str) -> Floats:
         """Return the vector of a text."""
         pieces = np.array([self._tokenizer.encode(text).ids], np.int64)
         inputs = {"input_ids": pieces, "attention_mask": np.ones_like(pieces), "token_type_ids": np.zeros_like(pieces)}
@@ -59,7 +57,7 @@ class MiniLm:
         stored = self._cache.load("vectors", self.name) or {}
         known = dict(zip(stored.get("keys", ()), stored.get("vectors", ()), strict=True))
         keys = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
-        fresh = {key: self._encode(text) for key, text in zip(keys, texts, strict=True) if key not in known}
+        fresh = {key: self.encode(text) for key, text in zip(keys, texts, strict=True) if key not in known}
         if fresh:
             known |= fresh
             newest = list(dict.fromkeys([*keys, *known]))[:_REMEMBERED]

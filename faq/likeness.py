@@ -49,11 +49,11 @@ class Kernel(Protocol):
     def likeness(self, analysis: Analysis) -> Likeness:
         """Return the utterance's likeness to the texts."""
 
-    def among_texts(self) -> Floats:
-        """Return the texts' overall likeness to each other, a row a text; the caller may overwrite it."""
+    def among(self, texts: Positions) -> Floats:
+        """Return the overall likeness of some texts to each other, a row a text; the caller may overwrite it."""
 
-    def near(self, texts: Positions) -> Floats:
-        """Return how near some of the texts are to all of them, a row a text; the caller may overwrite it."""
+    def near(self, some: Positions, others: Positions) -> Floats:
+        """Return how near some texts are to others, a row for each of the former; the caller may overwrite it."""
 
 
 def kernel(analyses: Sequence[Analysis], encoder: Encoder | None, typical: int) -> Kernel:
@@ -65,7 +65,6 @@ class Spelling:
     """Likeness by terms and by runs of characters, which see through inflection and what is misspelt beyond mending."""
 
     def __init__(self, analyses: Sequence[Analysis]) -> None:
-        self._size = len(analyses)
         self._terms = TfidfIndex([_terms(analysis) for analysis in analyses])
         self._characters = TfidfIndex([_characters(analysis) for analysis in analyses])
 
@@ -75,16 +74,16 @@ class Spelling:
         mixed = _mixed(terms, self._characters.similarities(_characters(analysis)))
         return Likeness(mixed, mixed)
 
-    def among_texts(self) -> Floats:
-        """Return the texts' likeness to each other."""
-        return self.near(np.arange(self._size))
+    def among(self, texts: Positions) -> Floats:
+        """Return the likeness of some texts to each other."""
+        return self.near(texts, texts)
 
-    def near(self, texts: Positions) -> Floats:
-        """Return the likeness of some texts to all of them."""
-        rows = np.empty((len(texts), self._size), np.float32)
-        by_terms, by_characters = self._terms.between_documents(texts), self._characters.between_documents(texts)
+    def near(self, some: Positions, others: Positions) -> Floats:
+        """Return the likeness of some texts to others."""
+        rows = np.empty((len(some), len(others)), np.float32)
+        by_terms, by_characters = self._terms.between_documents(some), self._characters.between_documents(some)
         for row, terms, characters in zip(rows, by_terms, by_characters, strict=True):
-            row[:] = _mixed(terms, characters)
+            row[:] = _mixed(terms, characters)[others]
         return rows
 
 
@@ -116,18 +115,18 @@ class Meaning:
         terms = self._terms.similarities(_terms(analysis))
         return Likeness((_TERMS_TO_MEANING * terms + _faded(cosine)) / (1 + _TERMS_TO_MEANING), near)
 
-    def among_texts(self) -> Floats:
-        """Return the texts' likeness to each other."""
-        contrasts = (self._vectors - self._usual) / self._lengths[:, None]
+    def among(self, texts: Positions) -> Floats:
+        """Return the likeness of some texts to each other."""
+        contrasts = (self._vectors[texts] - self._usual) / self._lengths[texts, None]
         overall = _faded(contrasts @ contrasts.T)
-        for row, terms in zip(overall, self._terms.between_documents(np.arange(len(overall))), strict=True):
-            row += _TERMS_TO_MEANING * terms
+        for row, terms in zip(overall, self._terms.between_documents(texts), strict=True):
+            row += _TERMS_TO_MEANING * terms[texts]
         overall /= 1 + _TERMS_TO_MEANING
         return overall
 
-    def near(self, texts: Positions) -> Floats:
-        """Return the cosine of some texts' vectors to all."""
-        near: Floats = self._vectors[texts] @ self._vectors.T
+    def near(self, some: Positions, others: Positions) -> Floats:
+        """Return the cosine of some texts' vectors to others'."""
+        near: Floats = self._vectors[some] @ self._vectors[others].T
         return near
 
 

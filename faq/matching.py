@@ -1,21 +1,19 @@
 """Ranking an FAQ's entries for an utterance, each with the calibrated probability that it is the right one."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from operator import itemgetter
-from pathlib import Path
 
 import numpy as np
 
 from faq.arrays import Floats, Positions
-from faq.cache import Cache
+from faq.cache import Arrays
 from faq.calibration import Calibration, Evidence
-from faq.likeness import Encoder, kernel
+from faq.corpus import Corpus, Reading
 from faq.model import Entry, Lexicon
 from faq.ridge import invert_root
-from faq.text import Analysis, Analyzer
+from faq.text import Analysis
 
 # The penalty of the ridge regression: docs/matching.md, table 2.
 _PENALTY = 0.3
@@ -56,78 +54,59 @@ class Ranking:
     smalltalk_score: float = 0.0
 
 
+def groups_of(entries: Sequence[Entry], lexicon: Lexicon, background: Sequence[str]) -> list[Sequence[str]]:
+    """Return the texts of each entry, then those of each kind of small talk, and at last those that nothing answers."""
+    questions = [(entry.question, *entry.phrasings) for entry in entries]
+    smalltalk = [phrases for _, phrases in lexicon.smalltalk if phrases]
+    # Even without a background, "none of them" needs a text: an empty one is like nothing else.
+    return [*questions, *smalltalk, background or ("",)]
+
+
 class Matcher:
-    """Ranks by kernel ridge regression over all phrasings and by the nearest of them (docs/matching.md)."""
+    """Ranks by kernel ridge regression over all phrasings and by the nearest of them (docs/matching.md).
 
-    def __init__(
-        self,
-        entries: Sequence[Entry],
-        background: Sequence[str],
-        lexicon: Lexicon,
-        encoder: Encoder | None = None,
-        cache: Cache | None = None,
-        analyzer: Analyzer | None = None,
-    ) -> None:
-        smalltalk = {kind: phrases for kind, phrases in lexicon.smalltalk if phrases}
-        phrasings = [*((entry.question, *entry.phrasings) for entry in entries), *smalltalk.values()]
-        asked = [text for texts in phrasings for text in texts]
-        # Even without a background, "none of them" needs a text: an empty one is like nothing else.
-        unanswered = background or ("",)
-        self.analyzer = analyzer or Analyzer(lexicon, asked, cache)
+    The corpus must hold the texts of `groups_of(entries, lexicon, background)`.
+    """
+
+    def __init__(self, entries: Sequence[Entry], lexicon: Lexicon, background: Sequence[str], corpus: Corpus) -> None:
+        groups = groups_of(entries, lexicon, background)
         self._entries = entries
-        self._smalltalk = list(smalltalk)
-        self._none = len(phrasings)
-        self._encoder_name = encoder.name if encoder else "words alone"
-        self._texts = [*asked, *unanswered]
-        self._groups = _Groups([*map(len, phrasings), len(unanswered)])
-        analyses = [self.analyzer.analyze(text) for text in self._texts]
-        self._kernel = kernel(analyses, encoder, len(asked))
-        self._unfitted = _UNFITTED if encoder else _UNFITTED_BY_WORDS
-        self._coefficients, self._calibration = self._learned(analyses, cache)
+        self._smalltalk = [kind for kind, phrases in lexicon.smalltalk if phrases]
+        self._none = len(groups) - 1
+        self._groups = _Groups([*map(len, groups)])
+        self._corpus = corpus
+        self._texts = corpus.positions(chain.from_iterable(groups))
+        learnt = corpus.learnt("ranking", (self._texts, self._groups.sizes), self._learn)
+        self._coefficients = learnt["coefficients"]
+        self._calibration = Calibration(learnt["entry_weights"], learnt["none_weights"])
 
-    def rank(self, utterance: str) -> Ranking:
-        """Return the best entries with their probabilities."""
-        analysis = self.analyzer.analyze(utterance)
-        likeness = self._kernel.likeness(analysis)
-        ridge = likeness.overall @ self._coefficients
-        evidence = _evidence(ridge, self._groups.nearness(likeness.near))
-        scores = self._calibration.probabilities(evidence)
+    def rank(self, reading: Reading) -> Ranking:
+        """Return the best entries for an utterance with their probabilities."""
+        overall, near = reading.likeness.overall[self._texts], reading.likeness.near[self._texts]
+        scores = self._calibration.probabilities(_evidence(overall @ self._coefficients, self._groups.nearness(near)))
         of_entries = scores[: len(self._entries)]
-        closest = partial(self._groups.closest, likeness.overall)
         best_first = np.argsort(-of_entries, kind="stable")[:_CANDIDATES]
-        candidates = (Candidate(self._entries[i], float(scores[i]), self._texts[closest(i)]) for i in best_first)
+        candidates = (
+            Candidate(self._entries[i], float(scores[i]), self._text(self._groups.closest(overall, i)))
+            for i in best_first
+        )
         of_smalltalk = zip(self._smalltalk, scores[len(self._entries) :].tolist(), strict=False)
         kind, score = max(of_smalltalk, key=itemgetter(1), default=("", 0.0))
-        return Ranking(analysis, tuple(candidates), kind, score)
+        return Ranking(reading.analysis, tuple(candidates), kind, score)
 
-    def _learned(self, analyses: Sequence[Analysis], cache: Cache | None) -> tuple[Floats, Calibration]:
-        """Return what was learnt of just these texts at an earlier start, or learn it."""
-        if cache is None:
-            return self._learn()
-        key = self._fingerprint(analyses)
-        if (kept := cache.load("learned", key)) is not None:
-            return kept["coefficients"], Calibration(kept["entry_weights"], kept["none_weights"])
-        coefficients, calibration = self._learn()
-        weights = {"entry_weights": calibration.entry_weights, "none_weights": calibration.none_weights}
-        cache.save("learned", key, {"coefficients": coefficients, **weights})
-        return coefficients, calibration
+    def _text(self, number: int) -> str:
+        return self._corpus.texts[int(self._texts[number])]
 
-    def _fingerprint(self, analyses: Sequence[Analysis]) -> str:
-        """Return a digest of all that learning depends on: this code, the encoder, the texts as they are read."""
-        digest = hashlib.blake2b(Path(__file__).read_bytes(), digest_size=16)
-        digest.update(repr((self._encoder_name, self._groups.sizes.tolist())).encode())
-        for analysis in analyses:
-            digest.update(repr((analysis.words, analysis.terms)).encode())
-        return digest.hexdigest()
-
-    def _learn(self) -> tuple[Floats, Calibration]:
+    def _learn(self) -> Arrays:
         """Find the ridge coefficients, and from texts held out in turn the weights of the calibration."""
         coefficients, diagonal = self._ridge()
-        return coefficients, self._calibrated(coefficients, diagonal)
+        calibration = self._calibrated(coefficients, diagonal)
+        weights = {"entry_weights": calibration.entry_weights, "none_weights": calibration.none_weights}
+        return {"coefficients": coefficients, **weights}
 
     def _ridge(self) -> tuple[Floats, Floats]:
         """Return the coefficients, a row a text and a column a group, and the diagonal of the kernel's inverse."""
-        matrix = self._kernel.among_texts()
+        matrix = self._corpus.among(self._texts)
         matrix[np.diag_indices(len(matrix))] += _PENALTY
         invert_root(matrix)
         return matrix @ self._groups.sums(matrix).T, np.einsum("rc,rc->r", matrix, matrix)
@@ -139,7 +118,7 @@ class Matcher:
         right = owners[examples]
         none = right == self._none
         if min(none.sum(), (right < len(self._entries)).sum()) < _FEWEST_EXAMPLES:
-            return self._unfitted
+            return _UNFITTED if self._corpus.by_meaning else _UNFITTED_BY_WORDS
         importance = np.where(none, _SHARE_OF_NONE / none.sum(), (1 - _SHARE_OF_NONE) / (~none).sum())
         # What ridge regression says of a text that it has not seen (Hastie and others, ESL, equation 7.52).
         ridge = np.eye(len(sizes), dtype=np.float32)[right] - coefficients[examples] / diagonal[examples, None]
@@ -148,7 +127,7 @@ class Matcher:
 
     def _nearness_held_out(self, examples: Positions) -> Floats:
         """Return how near each of these texts is to each group, its likeness to itself left out."""
-        near = self._kernel.near(examples)
+        near = self._corpus.near(self._texts[examples], self._texts)
         near[np.arange(len(examples)), examples] = -np.inf
         return np.stack([self._groups.nearness(row) for row in near])
 

@@ -7,11 +7,12 @@ from itertools import chain
 from typing import ClassVar
 
 from faq.cache import Cache
+from faq.corpus import Corpus, Reading
 from faq.likeness import Encoder
-from faq.matching import Matcher, Ranking
+from faq.matching import Matcher, Ranking, groups_of
 from faq.model import Caution, Content, Entry, Topic
 from faq.text import Analyzer
-from faq.triage import Alarm, Triage, phrases_of
+from faq.triage import Alarm, Triage, messages_of, phrases_of
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,14 @@ class Faq:
         self.entries: Mapping[str, Entry] = {entry.id: entry for entry in content.answers.entries}
         self._thresholds = thresholds
         self._safety = content.safety
-        questions = [text for entry in content.answers.entries for text in (entry.question, *entry.phrasings)]
-        smalltalk = chain.from_iterable(phrases for _, phrases in content.lexicon.smalltalk)
-        self.analyzer = Analyzer(content.lexicon, chain(questions, smalltalk, phrases_of(content.safety)), cache)
-        self.triage = Triage(content.safety, self.analyzer, questions, encoder, cache)
-        self._matcher = Matcher(
-            content.answers.entries, content.background, content.lexicon, encoder, cache, self.analyzer
-        )
+        entries, lexicon, background = content.answers.entries, content.lexicon, content.background
+        *asked, unanswered = groups_of(entries, lexicon, background)
+        questions = [*chain.from_iterable(asked)]
+        self.analyzer = Analyzer(lexicon, chain(questions, phrases_of(content.safety)), cache)
+        self._corpus = Corpus(questions, chain(unanswered, messages_of(content.safety)), self.analyzer, encoder, cache)
+        self._matcher = Matcher(entries, lexicon, background, self._corpus)
+        answered = [*chain.from_iterable(asked[: len(entries)])]
+        self.triage = Triage(content.safety, answered, self._corpus)
 
     def entry(self, entry_id: str) -> Entry | None:
         """Return the entry of that id, if there is one."""
@@ -129,11 +131,14 @@ class Faq:
 
     def alarm(self, utterance: str) -> Alarm | None:
         """Tell whether an utterance sounds like an emergency, and by which rule."""
-        if alarm := self.triage.alarm(self.analyzer.analyze(utterance)):
+        return self._alarm(utterance, self._corpus.read(utterance))
+
+    def _alarm(self, utterance: str, reading: Reading) -> Alarm | None:
+        if alarm := self.triage.alarm(reading):
             return alarm
         # A question beside it must not hide an emergency.
         sentences = [sentence for sentence in _SENTENCE.findall(utterance) if sentence.strip()]
-        beside = map(self.analyzer.analyze, sentences[:_MOST_SENTENCES] if len(sentences) > 1 else ())
+        beside = map(self._corpus.read, sentences[:_MOST_SENTENCES] if len(sentences) > 1 else ())
         return next(filter(None, map(self.triage.alarm_beside, beside)), None)
 
     def reply(self, utterance: str, *, about: Entry | None = None, calm: bool = False) -> Reply:
@@ -141,8 +146,9 @@ class Faq:
 
         `about` is the entry whose answer the utterance replies to, if any; `calm` tells that it is no emergency.
         """
-        ranking = self._matcher.rank(utterance)
-        if not calm and (alarm := self.alarm(utterance)):
+        reading = self._corpus.read(utterance)
+        ranking = self._matcher.rank(reading)
+        if not calm and (alarm := self._alarm(utterance, reading)):
             return Urgent(ranking, alarm)
         if not ranking.analysis.words:
             return Smalltalk(ranking, "abilities")
@@ -152,6 +158,9 @@ class Faq:
         if about and not isinstance(chosen, Answer):
             chosen = self._following_up(utterance, about) or chosen
         return replace(chosen, cautions=self._cautions(chosen))
+
+    def _rank(self, utterance: str) -> Ranking:
+        return self._matcher.rank(self._corpus.read(utterance))
 
     def _chosen(self, ranking: Ranking) -> Answer | Clarify | Fallback:
         best = ranking.candidates[0]
@@ -167,13 +176,13 @@ class Faq:
         sentences = [sentence for sentence in _QUESTION.findall(utterance) if sentence.strip()]
         if len(sentences) < 2:
             return None
-        chosen = (self._chosen(self._matcher.rank(sentence)) for sentence in sentences[:_MOST_QUESTIONS])
+        chosen = (self._chosen(self._rank(sentence)) for sentence in sentences[:_MOST_QUESTIONS])
         sure = list(dict.fromkeys(each.entry for each in chosen if isinstance(each, Answer)))
         return Answer(ranking, sure[0], sure[1]) if len(sure) > 1 else None
 
     def _following_up(self, utterance: str, about: Entry) -> Answer | Clarify | None:
         """Understand "and for children?" with the question of the entry that it replies to."""
-        ranking = self._matcher.rank(f"{about.question} {utterance}")
+        ranking = self._rank(f"{about.question} {utterance}")
         others = tuple(candidate for candidate in ranking.candidates if candidate.entry != about)
         if not others or others[0].score < self._thresholds.topic:
             return None

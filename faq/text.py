@@ -19,6 +19,8 @@ from faq.cache import Cache
 from faq.model import Lexicon
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.int64]]
+Words = tuple[str, ...]
+Corrections = tuple[tuple[str, str], ...]  # what was typed, and what was meant
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _STRETCHED = re.compile(r"(.)\1{2,}")
@@ -69,9 +71,9 @@ class Analysis:
 
     utterance: str
     normalized: str
-    words: tuple[str, ...]
-    terms: tuple[str, ...]
-    corrections: tuple[tuple[str, str], ...]
+    words: Words
+    terms: Words
+    corrections: Corrections
 
 
 class WordList:
@@ -167,6 +169,8 @@ class Analyzer:
         known = [*groups, self.stopwords, self.negations, *self._abbreviations.values()]
         self.speller = Speller(vocabulary, chain.from_iterable(known), WordList(lexicon.language, cache))
         self.term = lru_cache(_REMEMBERED_WORDS)(self._term)
+        # What tells this analyzer from one that reads some text otherwise.
+        self.fingerprint = repr((lexicon, sorted(vocabulary.items()), Stemmer.version()))
 
     def analyze(self, utterance: str) -> Analysis:
         """Return the utterance's words as they were meant, and their terms."""

@@ -6,19 +6,17 @@ of each kind. A rule, a combination of cues such as <chest> and <hurts>, lowers 
 never written down can alarm, and "had a stroke in 2015" can stay calm (docs/matching.md, section 7).
 """
 
-import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from faq.arrays import Floats
-from faq.cache import Cache
-from faq.likeness import Encoder, kernel
+from faq.cache import Arrays
+from faq.corpus import Corpus, Reading
 from faq.model import Caution, Notice, Phrases, Rule, Safety, Unlike
 from faq.ridge import solve
 from faq.text import Analysis, Analyzer
@@ -66,47 +64,53 @@ def phrases_of(safety: Safety) -> Iterator[str]:
             yield from _spelled_out(phrase.phrase if isinstance(phrase, Unlike) else phrase)
 
 
+def messages_of(safety: Safety) -> Iterator[str]:
+    """Yield the messages by which urgent is told from calm: examples, look-alikes, and what is harmless."""
+    for rule in safety.rules:
+        yield from chain(rule.examples, rule.look_alikes)
+    yield from safety.harmless
+
+
 class Triage:
     """Reads utterances by one safety.yaml; raises SafetyError with every mistake that its cues and rules hold.
 
-    `harmless` are the questions that the FAQ answers; `analyzer` should know the words of `phrases_of(safety)`.
+    `answered` are the questions that the FAQ answers: harmless too. The corpus must hold them and
+    `messages_of(safety)`, and its analyzer should know the words of `phrases_of(safety)`.
     """
 
-    def __init__(
-        self,
-        safety: Safety,
-        analyzer: Analyzer,
-        harmless: Sequence[str] = (),
-        encoder: Encoder | None = None,
-        cache: Cache | None = None,
-    ) -> None:
+    def __init__(self, safety: Safety, answered: Sequence[str], corpus: Corpus) -> None:
         if problems := [*_faults(safety)]:
             raise SafetyError(problems)
         self._safety = safety
-        self._analyzer = analyzer
-        self._cues = _Cues(safety.cues, analyzer)
+        self._corpus = corpus
+        self._cues = _Cues(safety.cues, corpus.analyzer)
         self._notices = {notice.id: notice for notice in safety.notices}
         self._examples = [(rule, text) for rule in safety.rules for text in rule.examples]
-        self._calm = [*chain.from_iterable(rule.look_alikes for rule in safety.rules), *safety.harmless, *harmless]
-        self._by_itself, self._by_rule = (
-            (_ALARMS, _ALARMS_BY_RULE) if encoder else (_ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS)
-        )
-        self._fewest_words = 1 if encoder else _FEWEST_WORDS
+        self._calm = [*chain.from_iterable(rule.look_alikes for rule in safety.rules), *safety.harmless, *answered]
+        self._texts = corpus.positions(chain((text for _, text in self._examples), self._calm))
+        if corpus.by_meaning:
+            self._by_itself, self._by_rule, self._fewest_words = _ALARMS, _ALARMS_BY_RULE, 1
+        else:
+            self._by_itself, self._by_rule, self._fewest_words = (
+                _ALARMS_BY_WORDS,
+                _ALARMS_BY_RULE_AND_WORDS,
+                _FEWEST_WORDS,
+            )
         if self._examples:
-            texts = chain((text for _, text in self._examples), self._calm)
-            self._analyses = [analyzer.analyze(text) for text in texts]
-            self._kernel = kernel(self._analyses, encoder, len(self._analyses))
-            self._coefficients = self._learned(encoder, cache)
+            targets = self._targets()
+            self._coefficients = corpus.learnt("triage", (self._texts, targets), lambda: self._learn(targets))[
+                "coefficients"
+            ]
 
-    def alarm(self, analysis: Analysis) -> Alarm | None:
+    def alarm(self, reading: Reading) -> Alarm | None:
         """Return the notice that an utterance calls for, or None."""
-        if not self._examples or not analysis.words:
+        if not self._examples or not reading.analysis.words:
             return None
-        return self._alarm(analysis, self._kernel.likeness(analysis).overall)
+        return self._alarm(reading.analysis, reading.likeness.overall[self._texts])
 
-    def alarm_beside(self, sentence: Analysis) -> Alarm | None:
+    def alarm_beside(self, sentence: Reading) -> Alarm | None:
         """Return the notice that one sentence of several calls for: out of context it needs a rule and a high score."""
-        if not self._examples or not self._rules_met(sentence):
+        if not self._examples or not self._rules_met(sentence.analysis):
             return None
         alarm = self.alarm(sentence)
         return alarm if alarm and alarm.score >= self._by_itself else None
@@ -119,17 +123,18 @@ class Triage:
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Yield each example and look-alike of safety.yaml that turns out wrong, and a sentence that says how."""
         if self._examples:
-            yield from self._wrong_alarms(self._kernel.among_texts())
+            yield from self._wrong_alarms(self._corpus.among(self._texts))
         for caution in self._safety.cautions:
             for text in caution.examples:
-                if caution not in self.cautions(self._analyzer.analyze(text)):
+                if caution not in self.cautions(self._corpus.analyzer.analyze(text)):
                     yield text, f"This example does not call for the caution `{caution.id}`. Add its words to a cue."
             for text in caution.look_alikes:
-                if caution in self.cautions(self._analyzer.analyze(text)):
+                if caution in self.cautions(self._corpus.analyzer.analyze(text)):
                     yield text, f"This must not call for the caution `{caution.id}`. Write its words as `not` in a cue."
 
     def _wrong_alarms(self, among: Floats) -> Iterator[tuple[str, str]]:
-        alarms = (self._alarm(analysis, row) for analysis, row in zip(self._analyses, among, strict=True))
+        analyses = (self._corpus.analyses[position] for position in self._texts)
+        alarms = (self._alarm(analysis, row) for analysis, row in zip(analyses, among, strict=True))
         for (rule, text), alarm in zip(self._examples, alarms, strict=False):
             if alarm is None:
                 yield text, f"This example of the rule `{rule.id}` does not alarm. Is one like it under a `not:`?"
@@ -160,23 +165,15 @@ class Triage:
         cues = self._cues.present(analysis)
         return [rule for rule in self._safety.rules if _is_met(rule.cues, cues)]
 
-    def _learned(self, encoder: Encoder | None, cache: Cache | None) -> Floats:
-        """Return what was learnt of just these texts at an earlier start, or learn it."""
-        targets = self._targets(len(self._analyses))
-        key = _fingerprint(self._analyses, targets, encoder)
-        if cache and (kept := cache.load("triage", key)) is not None:
-            return kept["coefficients"]
-        among = self._kernel.among_texts()
+    def _learn(self, targets: Floats) -> Arrays:
+        among = self._corpus.among(self._texts)
         weights = np.where(targets[:, 0] > 0, _URGENT_WEIGHT, 1)
         among[np.diag_indices(len(among))] += _PENALTY / weights
-        coefficients = solve(among, targets)
-        if cache:
-            cache.save("triage", key, {"coefficients": coefficients})
-        return coefficients
+        return {"coefficients": solve(among, targets)}
 
-    def _targets(self, count: int) -> Floats:
+    def _targets(self) -> Floats:
         """Return a row a text: 1 if it is urgent and else -1, then 1 for its own kind of notice."""
-        targets = np.zeros((count, 1 + len(self._notices)), np.float32)
+        targets = np.zeros((len(self._texts), 1 + len(self._notices)), np.float32)
         targets[:, 0] = -1
         kinds = list(self._notices)
         for row, (rule, _) in enumerate(self._examples):
@@ -199,17 +196,6 @@ def _faults(safety: Safety) -> Iterator[str]:
     for rule in safety.rules:
         if rule.kind not in kinds:
             yield f"The rule `{rule.id}` names the notice `{rule.kind}`, which is not under `notices:`. Write it there."
-
-
-def _fingerprint(analyses: Sequence[Analysis], targets: Floats, encoder: Encoder | None) -> str:
-    """Return a digest of all that learning depends on: this code, the encoder, the texts as they are read."""
-    digest = hashlib.blake2b(Path(__file__).read_bytes(), digest_size=16)
-    digest.update(Path(__file__).with_name("likeness.py").read_bytes())
-    digest.update(encoder.name.encode() if encoder else b"words alone")
-    digest.update(targets.tobytes())
-    for analysis in analyses:
-        digest.update(repr((analysis.words, analysis.terms)).encode())
-    return digest.hexdigest()
 
 
 def _is_met(combinations: Iterable[Sequence[str]], present: set[str]) -> bool:

@@ -1,5 +1,7 @@
 """Any FAQ, however small and in whatever language, ranks the entry that was meant first, with honest scores."""
 
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from time import process_time
 
@@ -8,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faq.cache import Cache
+from faq.corpus import Corpus
 from faq.embedding import MiniLm
-from faq.matching import Matcher
+from faq.matching import Matcher, Ranking, groups_of
 from faq.model import Entry, Lexicon, SmalltalkPhrases
 from faq.reply import Thresholds
+from faq.text import Analyzer
+
+Rank = Callable[[str], Ranking]
 
 ENGLISH = Lexicon(
     language="english",
@@ -27,6 +33,21 @@ BACKGROUND = (
 
 def entry(entry_id: str, question: str, *phrasings: str) -> Entry:
     return Entry(id=entry_id, topic="any", question=question, answer="…", phrasings=phrasings)
+
+
+def ranked_by(
+    entries: Sequence[Entry],
+    background: Sequence[str],
+    lexicon: Lexicon,
+    encoder: MiniLm | None = None,
+    cache: Cache | None = None,
+) -> Rank:
+    """Return what ranks these entries for an utterance."""
+    *asked, unanswered = groups_of(entries, lexicon, background)
+    questions = [*chain.from_iterable(asked)]
+    corpus = Corpus(questions, unanswered, Analyzer(lexicon, questions, cache), encoder, cache)
+    matcher = Matcher(entries, lexicon, background, corpus)
+    return lambda utterance: matcher.rank(corpus.read(utterance))
 
 
 SHOP = (
@@ -50,12 +71,12 @@ def encoder(request) -> MiniLm | None:
 
 
 @pytest.fixture(scope="module")
-def shop(encoder) -> Matcher:
-    return Matcher(SHOP, BACKGROUND, ENGLISH, encoder)
+def shop(encoder) -> Rank:
+    return ranked_by(SHOP, BACKGROUND, ENGLISH, encoder)
 
 
 @pytest.fixture(scope="module")
-def large() -> Matcher:
+def large() -> Rank:
     """An FAQ with so many texts that it fits its own weights."""
     things = (
         "bell",
@@ -76,11 +97,11 @@ def large() -> Matcher:
     others = ("car", "boat", "plane", "train", "tram", "bus", "house", "garden", "cake", "soup", "film", "song")
     entries = [entry(thing, f"What about the {thing}?", *(frame.format(thing) for frame in frames)) for thing in things]
     background = [frame.format(other) for frame in frames for other in others]
-    return Matcher(entries, background, ENGLISH)
+    return ranked_by(entries, background, ENGLISH)
 
 
-def best(matcher: Matcher, utterance: str) -> tuple[str, float]:
-    first = matcher.rank(utterance).candidates[0]
+def best(rank: Rank, utterance: str) -> tuple[str, float]:
+    first = rank(utterance).candidates[0]
     return first.entry.id, first.score
 
 
@@ -102,15 +123,15 @@ def test_paraphrases_and_misspellings_find_their_entry(shop, utterance, entry_id
 
 
 def test_meaning_finds_what_shares_no_word(meaning):
-    matcher = Matcher(SHOP, BACKGROUND, ENGLISH, meaning)
-    assert best(matcher, "something to keep my skull safe")[0] == "helmet"
-    assert best(matcher, "deflated tube")[0] == "flat-tire"
+    rank = ranked_by(SHOP, BACKGROUND, ENGLISH, meaning)
+    assert best(rank, "something to keep my skull safe")[0] == "helmet"
+    assert best(rank, "deflated tube")[0] == "flat-tire"
 
 
 @pytest.mark.parametrize("each", SHOP, ids=lambda each: each.id)
 def test_every_phrasing_finds_its_entry_and_is_named_as_what_earned_it(shop, each):
     for phrasing in (each.question, *each.phrasings):
-        first = shop.rank(phrasing).candidates[0]
+        first = shop(phrasing).candidates[0]
         assert (first.entry, first.phrasing) == (each, phrasing)
         assert first.score > 0.8
 
@@ -122,7 +143,7 @@ def test_what_no_entry_answers_gets_a_low_score(shop, utterance):
 
 @given(st.text(max_size=200))
 def test_scores_are_probabilities_best_first_whatever_is_typed(shop, utterance):
-    ranking = shop.rank(utterance)
+    ranking = shop(utterance)
     scores = [candidate.score for candidate in ranking.candidates]
     assert scores == sorted(scores, reverse=True)
     assert min(scores) >= 0
@@ -130,19 +151,19 @@ def test_scores_are_probabilities_best_first_whatever_is_typed(shop, utterance):
 
 
 def test_every_entry_of_a_small_faq_is_a_candidate_and_ten_of_a_large_one(shop, large):
-    assert {candidate.entry for candidate in shop.rank("brakes").candidates} == set(SHOP)
-    assert len(large.rank("brakes").candidates) == 10
+    assert {candidate.entry for candidate in shop("brakes").candidates} == set(SHOP)
+    assert len(large("brakes").candidates) == 10
 
 
 @pytest.mark.parametrize("background", [BACKGROUND, ()], ids=["", "no background"])
 @pytest.mark.parametrize("entries", [1, 2])
 def test_one_or_two_entries_without_phrasings_answer_their_own_questions(encoder, entries, background):
     few = (entry("parking", "Is there parking?"), entry("wifi", "Do you have wifi?"))[:entries]
-    matcher = Matcher(few, background, ENGLISH, encoder)
+    rank = ranked_by(few, background, ENGLISH, encoder)
     for each in few:
-        assert best(matcher, each.question) == (each.id, pytest.approx(1, abs=0.2))
-        assert best(matcher, each.question.lower().removesuffix("?"))[0] == each.id
-    assert best(matcher, "xyzzy plugh")[1] < Thresholds().answer
+        assert best(rank, each.question) == (each.id, pytest.approx(1, abs=0.2))
+        assert best(rank, each.question.lower().removesuffix("?"))[0] == each.id
+    assert best(rank, "xyzzy plugh")[1] < Thresholds().answer
 
 
 @pytest.mark.parametrize(
@@ -177,28 +198,28 @@ def test_one_or_two_entries_without_phrasings_answer_their_own_questions(encoder
     ids=["spanish", "japanese", "russian"],
 )  # fmt: skip
 def test_another_language_or_script_works_as_well(encoder, language, entries, background, asked):
-    matcher = Matcher(entries, background, Lexicon(language=language), encoder)
-    assert {utterance: best(matcher, utterance)[0] for utterance in asked} == asked
+    rank = ranked_by(entries, background, Lexicon(language=language), encoder)
+    assert {utterance: best(rank, utterance)[0] for utterance in asked} == asked
 
 
 def test_an_entry_whose_question_has_no_words_does_no_harm(encoder):
-    matcher = Matcher([*SHOP, entry("odd", "?!")], BACKGROUND, ENGLISH, encoder)
-    assert best(matcher, "my brakes squeal")[0] == "brakes"
+    rank = ranked_by([*SHOP, entry("odd", "?!")], BACKGROUND, ENGLISH, encoder)
+    assert best(rank, "my brakes squeal")[0] == "brakes"
 
 
 def test_the_same_utterance_is_always_ranked_the_same(shop, encoder):
-    other = Matcher(SHOP, BACKGROUND, ENGLISH, encoder)
+    other = ranked_by(SHOP, BACKGROUND, ENGLISH, encoder)
     for utterance in ("flat tyre", "how much", "hello", "", "nothing of the kind"):
-        assert shop.rank(utterance) == shop.rank(utterance) == other.rank(utterance)
+        assert shop(utterance) == shop(utterance) == other(utterance)
 
 
 def test_small_talk_is_told_from_questions(encoder):
     phrases = SmalltalkPhrases(greeting=("hello", "hi there", "good morning"), thanks=("thanks", "thank you so much"))
-    matcher = Matcher(SHOP, BACKGROUND, ENGLISH.model_copy(update={"smalltalk": phrases}), encoder)
-    assert matcher.rank("Hello!").smalltalk == "greeting"
-    assert matcher.rank("thank you").smalltalk == "thanks"
-    assert matcher.rank("thank you").smalltalk_score > Thresholds().answer
-    assert matcher.rank("hello, do you mend tires").smalltalk_score < Thresholds().answer
+    rank = ranked_by(SHOP, BACKGROUND, ENGLISH.model_copy(update={"smalltalk": phrases}), encoder)
+    assert rank("Hello!").smalltalk == "greeting"
+    assert rank("thank you").smalltalk == "thanks"
+    assert rank("thank you").smalltalk_score > Thresholds().answer
+    assert rank("hello, do you mend tires").smalltalk_score < Thresholds().answer
 
 
 def test_a_large_faq_fits_its_own_weights_and_tells_what_is_not_its_business(large):
@@ -207,32 +228,32 @@ def test_a_large_faq_fits_its_own_weights_and_tells_what_is_not_its_business(lar
 
 
 def test_what_was_learnt_once_ranks_like_what_is_learnt_afresh(encoder, tmp_path):
-    fresh = Matcher(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
-    (kept,) = tmp_path.glob("learned-*")
+    fresh = ranked_by(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
+    (kept,) = tmp_path.glob("ranking-*")
     written = kept.stat().st_mtime_ns
-    again = Matcher(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
+    again = ranked_by(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
     assert kept.stat().st_mtime_ns == written
-    assert again.rank("flat tyre") == fresh.rank("flat tyre")
+    assert again("flat tyre") == fresh("flat tyre")
 
 
 def test_what_was_learnt_of_other_texts_is_not_used(encoder, tmp_path):
-    Matcher(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
-    Matcher(SHOP[:-1], BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
-    Matcher(SHOP, BACKGROUND[:-1], ENGLISH, encoder, Cache(tmp_path))
-    Matcher(SHOP, BACKGROUND, Lexicon(language="english"), encoder, Cache(tmp_path))
-    assert len(list(tmp_path.glob("learned-*"))) == 4
+    ranked_by(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
+    ranked_by(SHOP[:-1], BACKGROUND, ENGLISH, encoder, Cache(tmp_path))
+    ranked_by(SHOP, BACKGROUND[:-1], ENGLISH, encoder, Cache(tmp_path))
+    ranked_by(SHOP, BACKGROUND, Lexicon(language="english"), encoder, Cache(tmp_path))
+    assert len(list(tmp_path.glob("ranking-*"))) == 4
 
 
 def test_what_was_learnt_is_learnt_again_once_its_file_is_spoilt(encoder, tmp_path):
-    fresh = Matcher(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path)).rank("flat tyre")
-    (kept,) = tmp_path.glob("learned-*")
+    fresh = ranked_by(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))("flat tyre")
+    (kept,) = tmp_path.glob("ranking-*")
     kept.write_bytes(kept.read_bytes()[:-10])
-    assert Matcher(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path)).rank("flat tyre") == fresh
+    assert ranked_by(SHOP, BACKGROUND, ENGLISH, encoder, Cache(tmp_path))("flat tyre") == fresh
 
 
-def _seconds(matcher: Matcher, utterance: str) -> float:
+def _seconds(rank: Rank, utterance: str) -> float:
     began = process_time()
-    matcher.rank(utterance)
+    rank(utterance)
     return process_time() - began
 
 

@@ -1,7 +1,7 @@
 """What sounds like an emergency must alarm; what only looks like one must not."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faq.cache import Cache
+from faq.corpus import Corpus
 from faq.embedding import MiniLm
 from faq.loading import OWN, load
-from faq.model import Lexicon, Safety
+from faq.model import Caution, Lexicon, Safety
 from faq.reply import Faq
 from faq.text import Analyzer
-from faq.triage import Alarm, SafetyError, Triage, phrases_of
+from faq.triage import Alarm, SafetyError, Triage, messages_of, phrases_of
 
 # The product's own gate. Its sentences here are nobody's examples: none stands in safety.yaml.
 
@@ -401,8 +402,7 @@ def test_the_longest_message_is_read_in_time_proportional_to_its_length(own_faq:
 def by_words(own_faq: Faq, safety: Safety) -> Callable[[str], Alarm | None]:
     """Ask the product's own gate as it is where no encoder can run."""
     questions = [text for entry in own_faq.entries.values() for text in (entry.question, *entry.phrasings)]
-    triage = Triage(safety, own_faq.analyzer, questions)
-    return lambda utterance: triage.alarm(own_faq.analyzer.analyze(utterance))
+    return Gate(safety, Corpus(questions, messages_of(safety), own_faq.analyzer), questions).alarm
 
 
 @pytest.mark.parametrize(
@@ -463,13 +463,32 @@ SMALL = {
 QUESTIONS = ["can you mend a flat tire", "what does a repair cost", "do I get a helmet", "do you adjust brakes"]
 
 
-def analyzer(language: str = "english") -> Analyzer:
+class Gate:
+    """The gate of one safety.yaml, asked as a patient would."""
+
+    def __init__(self, safety: Safety, corpus: Corpus, answered: Sequence[str] = QUESTIONS) -> None:
+        self._corpus = corpus
+        self._triage = Triage(safety, answered, corpus)
+        self.wrong = self._triage.wrong
+
+    def alarm(self, utterance: str) -> Alarm | None:
+        return self._triage.alarm(self._corpus.read(utterance))
+
+    def cautions(self, utterance: str) -> tuple[Caution, ...]:
+        return self._triage.cautions(self._corpus.analyzer.analyze(utterance))
+
+
+def gate(
+    changes: Mapping[str, Any], encoder: MiniLm | None = None, cache: Cache | None = None, language: str = "english"
+) -> Gate:
+    """Build the gate of the small safety.yaml with changes made to it."""
+    safety = Safety.model_validate(SMALL | changes)
     lexicon = Lexicon(language=language, negations=("no", "not"))
-    return Analyzer(lexicon, [*QUESTIONS, *phrases_of(Safety.model_validate(SMALL))])
+    analyzer = Analyzer(lexicon, [*QUESTIONS, *phrases_of(Safety.model_validate(SMALL))])
+    return Gate(safety, Corpus(QUESTIONS, messages_of(safety), analyzer, encoder, cache))
 
 
-READ = analyzer().analyze
-Build = Callable[..., Triage]
+Build = Callable[..., Gate]
 
 
 @pytest.fixture(scope="module", params=["by words alone", "with meaning"])
@@ -481,22 +500,22 @@ def encoder(request, pytestconfig) -> MiniLm | None:
 
 @pytest.fixture
 def small(encoder: MiniLm | None) -> Build:
-    """Build the gate of a small safety.yaml with changes made to it."""
+    """Build the gate of the small safety.yaml with changes made to it."""
 
-    def build(cache: Cache | None = None, **changes: Any) -> Triage:
-        return Triage(Safety.model_validate(SMALL | changes), analyzer(), QUESTIONS, encoder, cache)
+    def build(cache: Cache | None = None, **changes: Any) -> Gate:
+        return gate(changes, encoder, cache)
 
     return build
 
 
 def test_an_alarm_tells_its_notice_its_rule_and_the_example_it_sounds_like(small: Build) -> None:
-    alarm = small().alarm(READ("the whole barn is on fire"))
+    alarm = small().alarm("the whole barn is on fire")
     assert alarm is not None
     assert (alarm.kind.text, alarm.rule, alarm.example) == ("Run.", "it-burns", "the shop is on fire")
 
 
 def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> None:
-    alarm = small().alarm(READ("smoke and flames everywhere"))
+    alarm = small().alarm("smoke and flames everywhere")
     assert alarm is not None
     assert alarm.rule == "it-burns"
 
@@ -513,18 +532,18 @@ def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> No
 )
 def test_all_cues_of_one_combination_make_a_weak_suspicion_an_alarm(small: Build, utterance, alarms) -> None:
     deaf = small(rules=[{**FIRE, "cues": []}, FLOOD])
-    assert deaf.alarm(READ(utterance)) is None
-    assert bool(small().alarm(READ(utterance))) == alarms
+    assert deaf.alarm(utterance) is None
+    assert bool(small().alarm(utterance)) == alarms
 
 
 def test_a_cue_alone_is_no_alarm_where_the_examples_are_calm(small: Build) -> None:
     calm = small(rules=[{**FIRE, "not": ["is the burning smell of new brakes normal"]}])
-    assert calm.alarm(READ("the burning smell of new brakes, is it normal")) is None
-    assert calm.alarm(READ("the burning bicycle shop"))
+    assert calm.alarm("the burning smell of new brakes, is it normal") is None
+    assert calm.alarm("the burning bicycle shop")
 
 
 def test_the_questions_that_the_faq_answers_raise_no_alarm(small: Build) -> None:
-    assert [question for question in (*QUESTIONS, *SMALL["harmless"]) if small().alarm(READ(question))] == []
+    assert [question for question in (*QUESTIONS, *SMALL["harmless"]) if small().alarm(question)] == []
 
 
 @pytest.mark.parametrize(
@@ -545,34 +564,33 @@ def test_the_questions_that_the_faq_answers_raise_no_alarm(small: Build) -> None
     ],
 )
 def test_a_caution_needs_its_words_and_no_negation_just_before_them(small: Build, utterance, cautions) -> None:
-    assert [caution.id for caution in small().cautions(READ(utterance))] == cautions
+    assert [caution.id for caution in small().cautions(utterance)] == cautions
 
 
 def test_cautions_too_can_ask_for_several_cues(small: Build) -> None:
     triage = small(cautions=[{**DIZZY, "cues": [["dizzy", "small"], ["boiling"]]}])
-    assert triage.cautions(READ("7 years old and dizzy"))
-    assert triage.cautions(READ("it boils over"))
-    assert triage.cautions(READ("I am dizzy")) == ()
+    assert triage.cautions("7 years old and dizzy")
+    assert triage.cautions("it boils over")
+    assert triage.cautions("I am dizzy") == ()
 
 
 def test_a_cue_that_holds_no_word_hears_nothing(small: Build) -> None:
     triage = small(cues={**SMALL["cues"], "dizzy": ["?!", "woozy"]})
-    assert triage.cautions(READ("what?!")) == ()
-    assert triage.cautions(READ("woozy?!"))
+    assert triage.cautions("what?!") == ()
+    assert triage.cautions("woozy?!")
 
 
 @given(st.text(max_size=60) | st.sampled_from([*FIRE["examples"], *FLOOD["examples"]]))
 def test_a_safety_yaml_without_rules_never_alarms(text: str) -> None:
-    triage = Triage(Safety.model_validate(SMALL | {"rules": []}), analyzer(), QUESTIONS)
-    assert triage.alarm(READ(text)) is None
+    triage = gate({"rules": []})
+    assert triage.alarm(text) is None
     assert [*triage.wrong()] == []
 
 
 def test_a_gate_works_in_a_language_that_has_no_word_list() -> None:
-    klingon = analyzer("klingon")
-    triage = Triage(Safety.model_validate(SMALL), klingon, QUESTIONS)
-    assert triage.alarm(klingon.analyze("the shop is on fire!"))
-    assert triage.alarm(klingon.analyze("what does a repair cost")) is None
+    triage = gate({}, language="klingon")
+    assert triage.alarm("the shop is on fire!")
+    assert triage.alarm("what does a repair cost") is None
 
 
 # What was learnt is kept.
@@ -588,9 +606,9 @@ def spoil(folder: Path) -> None:
 
 def test_what_was_learnt_is_kept_and_not_learnt_again(small: Build, tmp_path: Path) -> None:
     first, again = small(Cache(tmp_path)), small(Cache(tmp_path))
-    assert first.alarm(READ("the shop is burning")) == again.alarm(READ("the shop is burning"))
+    assert first.alarm("the shop is burning") == again.alarm("the shop is burning")
     spoil(tmp_path)
-    assert small(Cache(tmp_path)).alarm(READ("the shop is burning")) is None
+    assert small(Cache(tmp_path)).alarm("the shop is burning") is None
 
 
 @pytest.mark.parametrize(
@@ -605,7 +623,7 @@ def test_what_was_learnt_is_kept_and_not_learnt_again(small: Build, tmp_path: Pa
 def test_what_was_learnt_of_other_texts_is_not_used(small: Build, tmp_path: Path, changes: dict[str, Any]) -> None:
     small(Cache(tmp_path))
     spoil(tmp_path)
-    assert small(Cache(tmp_path), **changes).alarm(READ("the shop is burning"))
+    assert small(Cache(tmp_path), **changes).alarm("the shop is burning")
 
 
 # What is wrong in a safety.yaml is told.
@@ -670,7 +688,7 @@ def test_all_mistakes_are_told_at_once_and_each_once(small: Build) -> None:
 
 
 def test_a_caution_may_bear_the_name_of_a_rule(small: Build) -> None:
-    assert small(cautions=[{**DIZZY, "id": "it-burns"}]).cautions(READ("dizzy"))
+    assert small(cautions=[{**DIZZY, "id": "it-burns"}]).cautions("dizzy")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,110 @@
+"""The texts that an FAQ is matched by, each once: how an utterance is read beside them, and what was learnt of them."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from faq.arrays import Floats, Positions
+from faq.cache import Arrays, Cache
+from faq.likeness import Encoder, Kernel, Likeness, kernel
+from faq.text import Analysis, Analyzer, Corrections, Words
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An utterance as it is understood."""
+
+    analysis: Analysis
+    _kernel: Kernel
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """How like it is to each text of the corpus; worked out once, and only when somebody asks."""
+        return self._kernel.likeness(self.analysis)
+
+
+class Corpus:
+    """All texts of one FAQ in one order: the questions asked, then the `others`.
+
+    What nearly all `asked` have in common tells nothing, so it does not count for likeness. With a cache, what is
+    learnt is kept from one start to the next.
+    """
+
+    def __init__(
+        self,
+        asked: Iterable[str],
+        others: Iterable[str],
+        analyzer: Analyzer,
+        encoder: Encoder | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        typical = dict.fromkeys(asked)
+        self.texts = [*dict.fromkeys(chain(typical, others))]
+        self.analyzer = analyzer
+        self.by_meaning = encoder is not None
+        self._encoder_name = encoder.name if encoder else "words alone"
+        self._cache = cache
+        self._positions = {text: position for position, text in enumerate(self.texts)}
+        self._typical = len(typical)
+        self.analyses = self._read_all()
+        self._kernel = kernel(self.analyses, encoder, self._typical)
+
+    def read(self, utterance: str) -> Reading:
+        """Return how an utterance is understood."""
+        return Reading(self.analyzer.analyze(utterance), self._kernel)
+
+    def positions(self, texts: Iterable[str]) -> Positions:
+        """Return where texts of the corpus stand in it."""
+        return np.array([self._positions[text] for text in texts], np.intp)
+
+    def among(self, positions: Positions) -> Floats:
+        """Return the overall likeness of some texts to each other, a row a text; the caller may overwrite it."""
+        return self._kernel.among(positions)
+
+    def near(self, some: Positions, others: Positions) -> Floats:
+        """Return how near some texts are to others, a row for each of the former; the caller may overwrite it."""
+        return self._kernel.near(some, others)
+
+    def learnt(self, kind: str, of: Sequence[Positions | Floats], learn: Callable[[], Arrays]) -> Arrays:
+        """Return what was learnt of just this corpus and these arrays at an earlier start, or learn it."""
+        if self._cache is None:
+            return learn()
+        digest = hashlib.blake2b(self._fingerprint, digest_size=16)
+        for array in of:
+            digest.update(array.tobytes())
+        key = digest.hexdigest()
+        if (kept := self._cache.load(kind, key)) is None:
+            kept = learn()
+            self._cache.save(kind, key, kept)
+        return kept
+
+    def _read_all(self) -> list[Analysis]:
+        """Return the texts as they are read, which takes longer than all else when the FAQ is opened again."""
+        kept = self.learnt("analyses", (), lambda: _packed(map(self.analyzer.analyze, self.texts)))
+        return [Analysis(text, *fields) for text, fields in zip(self.texts, _unpacked(kept), strict=True)]
+
+    @cached_property
+    def _fingerprint(self) -> bytes:
+        """A digest of all that learning depends on: this code, how texts are read, the encoder, the texts."""
+        digest = hashlib.blake2b(digest_size=16)
+        for source in sorted(Path(__file__).parent.glob("*.py")):
+            digest.update(source.read_bytes())
+        digest.update(repr((self.analyzer.fingerprint, self._encoder_name, self._typical, self.texts)).encode())
+        return digest.digest()
+
+
+def _packed(analyses: Iterable[Analysis]) -> Arrays:
+    """Return all but the utterances as the bytes of their JSON."""
+    fields = [(each.normalized, each.words, each.terms, each.corrections) for each in analyses]
+    return {"json": np.frombuffer(json.dumps(fields).encode(), np.uint8)}
+
+
+def _unpacked(kept: Arrays) -> Iterator[tuple[str, Words, Words, Corrections]]:
+    for normalized, words, terms, corrections in json.loads(kept["json"].tobytes()):
+        yield normalized, tuple(words), tuple(terms), tuple(map(tuple, corrections))
