@@ -19,7 +19,7 @@ from faq.triage import Alarm, Triage, messages_of, phrases_of
 class Thresholds:
     """The least score for an answer, and the least joint score of what is offered (docs/matching.md, table 4)."""
 
-    answer: float = 0.75
+    answer: float = 0.8
     clarify: float = 0.15
     topic: float = 0.1
 
@@ -114,8 +114,7 @@ class Faq:
         self.analyzer = Analyzer(lexicon, chain(questions, phrases_of(content.safety)), cache)
         self._corpus = Corpus(questions, chain(unanswered, messages_of(content.safety)), self.analyzer, encoder, cache)
         self._matcher = Matcher(entries, lexicon, background, self._corpus)
-        answered = [*chain.from_iterable(asked[: len(entries)])]
-        self.triage = Triage(content.safety, answered, self._corpus)
+        self.triage = Triage(content.safety, [*questions, *unanswered], self._corpus)
 
     def entry(self, entry_id: str) -> Entry | None:
         """Return the entry of that id, if there is one."""

@@ -21,11 +21,11 @@ from faq.model import Caution, Notice, Phrases, Rule, Safety, Unlike
 from faq.ridge import solve
 from faq.text import Analysis, Analyzer
 
-# The penalty of the ridge regression, and how much an urgent example counts beside one that is not.
-_PENALTY, _URGENT_WEIGHT = 0.3, 3.0
+# The penalty of the ridge regression: small, as one example of a danger may be the only one of its like.
+_PENALTY = 0.05
 # From which score on an utterance alarms (-1 is calm, 1 urgent): by itself, and where a rule is met. Without an encoder
 # the score knows less. Evidence: docs/matching.md, table 6.
-_ALARMS, _ALARMS_BY_RULE = 0.15, -0.3
+_ALARMS, _ALARMS_BY_RULE = 0.2, -0.15
 _ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.5, -0.3
 # How much a rule that is met adds to its kind of notice, whose scores are between 0 and 1.
 _RULES_KIND = 0.25
@@ -74,11 +74,11 @@ def messages_of(safety: Safety) -> Iterator[str]:
 class Triage:
     """Reads utterances by one safety.yaml; raises SafetyError with every mistake that its cues and rules hold.
 
-    `answered` are the questions that the FAQ answers: harmless too. The corpus must hold them and
-    `messages_of(safety)`, and its analyzer should know the words of `phrases_of(safety)`.
+    `ordinary` is what else people write, and no emergency. The corpus must hold it and `messages_of(safety)`, and its
+    analyzer should know the words of `phrases_of(safety)`.
     """
 
-    def __init__(self, safety: Safety, answered: Sequence[str], corpus: Corpus) -> None:
+    def __init__(self, safety: Safety, ordinary: Sequence[str], corpus: Corpus) -> None:
         if problems := [*_faults(safety)]:
             raise SafetyError(problems)
         self._safety = safety
@@ -86,7 +86,7 @@ class Triage:
         self._cues = _Cues(safety.cues, corpus.analyzer)
         self._notices = {notice.id: notice for notice in safety.notices}
         self._examples = [(rule, text) for rule in safety.rules for text in rule.examples]
-        self._calm = [*chain.from_iterable(rule.look_alikes for rule in safety.rules), *safety.harmless, *answered]
+        self._calm = [*chain.from_iterable(rule.look_alikes for rule in safety.rules), *safety.harmless, *ordinary]
         self._texts = corpus.positions(chain((text for _, text in self._examples), self._calm))
         if corpus.by_meaning:
             self._by_itself, self._by_rule, self._fewest_words = _ALARMS, _ALARMS_BY_RULE, 1
@@ -167,8 +167,7 @@ class Triage:
 
     def _learn(self, targets: Floats) -> Arrays:
         among = self._corpus.among(self._texts)
-        weights = np.where(targets[:, 0] > 0, _URGENT_WEIGHT, 1)
-        among[np.diag_indices(len(among))] += _PENALTY / weights
+        among[np.diag_indices(len(among))] += _PENALTY
         return {"coefficients": solve(among, targets)}
 
     def _targets(self) -> Floats:

@@ -525,7 +525,7 @@ def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> No
     [
         ("rent a bicycle that is ablaze", True),
         ("rent a bicycle that is blue", False),
-        ("mend a flat tire in water that boils over", True),
+        ("mend a tire in water that boils over", True),
         ("mend a flat tire, it boils over", False),
         ("mend a tire in water", False),
     ],
