@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from faq import loading
 from faq.loading import ContentError, Problem, lines_of_texts, load
 from faq.model import Entry
-from tests.faq.test_reading import FAQ, LINES, in_bounded_time, line_of, told, with_line
+from tests.faq.test_reading import FAQ, LINES, OTHERS, in_bounded_time, line_of, told, with_line
 
 ONE_TEXT = "Write one text; in quotes if it begins with a bracket."
 SMALLEST = """\
@@ -395,7 +395,6 @@ def test_whatever_a_program_writes_comes_back_as_it_was(entries, as_unicode, flo
     faq = {**yaml.safe_load(FAQ), "entries": entries}
     text = yaml.safe_dump(faq, allow_unicode=as_unicode, default_flow_style=flow, width=width)
     with TemporaryDirectory() as name:
-        (Path(name) / "answers.yaml").write_text(text, newline="")
-        (Path(name) / "lexicon.yaml").write_text("language: english")
-        (Path(name) / "background.yaml").write_text("{}")
+        for file, content in {**OTHERS, "background": "{}", "answers": text}.items():
+            (Path(name) / f"{file}.yaml").write_text(content, newline="")
         assert load(Path(name)).answers.entries == tuple(map(Entry.model_validate, entries))
