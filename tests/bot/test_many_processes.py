@@ -16,8 +16,8 @@ from bench.serving import Subject, free_port, start
 
 SECRET = "only-Telegram-knows_1"  # noqa: S105  # it opens nothing
 PROCESSES = 4
-UPDATES = 600
-A_SECOND = 100
+UPDATES = 240
+A_SECOND = 60
 
 
 class Balancer:
