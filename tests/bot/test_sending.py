@@ -10,17 +10,7 @@ from telegram.ext import ExtBot
 from bot.sending import Sender, seconds_to_wait
 from bot.transport import AiohttpRequest
 from bot.waiting import Waits
-from tests.telegram_server import (
-    TOKEN,
-    TelegramServer,
-    bad_gateway,
-    half_json,
-    hang,
-    lost,
-    reset,
-    says,
-    status,
-)
+from tests.telegram_server import TOKEN, TelegramServer, bad_gateway, half_json, hang, lost, reset, says, status
 
 QUICK = Waits(first=0.002, longest=0.01)
 

@@ -543,16 +543,22 @@ async def test_a_clinic_without_a_contact_link_says_so(server, faq_of):
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
+async def stopped_with_a_question_in_hand(bot: Bot, patient: ClientSession) -> tuple[int, int]:
+    """Stop the bot while it answers a question; return the update's id and the status that Telegram gets for it."""
+    async with bot.running():
+        await until(lambda: bot.server.count("getWebhookInfo"))
+        update = bot.server.write("my tire is flat")
+        bringing = asyncio.create_task(patient.post(bot.webhook.url, json=update, headers={HEADER: SECRET}))
+        await until(lambda: bot.server.count("sendMessage"))
+    return update["update_id"], (await bringing).status
+
+
 async def test_a_stop_finishes_what_is_in_hand_and_takes_nothing_new(server, faq):
     server.order("sendMessage", status(429, retry_after=0.3))
     bot = Bot(server, faq)
     async with ClientSession() as patient:
-        async with bot.running():
-            await until(lambda: server.count("getWebhookInfo"))
-            update = server.write("my tire is flat")
-            bringing = asyncio.create_task(patient.post(bot.webhook.url, json=update, headers={HEADER: SECRET}))
-            await until(lambda: server.count("sendMessage"))
-        assert (await bringing).status == 200
+        _, status_code = await stopped_with_a_question_in_hand(bot, patient)
+        assert status_code == 200
         assert len(server.answers()) == 1
         with pytest.raises(ClientError):
             await patient.post(bot.webhook.url)
@@ -562,16 +568,11 @@ async def test_what_cannot_be_finished_is_not_confirmed(server, faq, monkeypatch
     monkeypatch.setattr("bot.web._LAST_ANSWERS_SECONDS", 0)
     server.order("sendMessage", hang)
     ledger = Ledger()
-    bot = Bot(server, faq, ledger)
     async with ClientSession() as patient:
-        async with bot.running():
-            await until(lambda: server.count("getWebhookInfo"))
-            update = server.write("my tire is flat")
-            bringing = asyncio.create_task(patient.post(bot.webhook.url, json=update, headers={HEADER: SECRET}))
-            await until(lambda: server.count("sendMessage"))
-        assert (await bringing).status == 500
+        update_id, status_code = await stopped_with_a_question_in_hand(Bot(server, faq, ledger), patient)
+    assert status_code == 500
     assert server.answers() == []
-    assert ledger.released == [update["update_id"]]
+    assert ledger.released == [update_id]
 
 
 # --- noise -----------------------------------------------------------------------------------------------------------
