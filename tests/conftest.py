@@ -117,3 +117,22 @@ async def conversation(faq):
 def say(conversation):
     """Say something to the bot of the bicycle shop; what it sends comes back."""
     return conversation.say
+
+
+FIRE = """\
+notices: [{id: fire, text: Run.}]
+cues: {burning: [on fire]}
+rules:
+  - {id: it-burns, kind: fire, reason: Fire spreads., cues: [[burning]], examples: [we are on fire], not: [we close]}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path) -> Path:
+    """The bicycle shop's FAQ with one danger, for a test to change, and with little else: a bot starts quickly."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "answers.yaml").write_text(BICYCLES)
+    (shop / "background.yaml").write_text("any: [what is the weather, tell me a joke, do you sell pizza]\n")
+    (shop / "safety.yaml").write_text(FIRE)
+    return shop

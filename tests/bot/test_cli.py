@@ -16,15 +16,9 @@ import pytest
 from bot.cli import main
 from bot.config import Settings
 from bot.health import heartbeat
-from tests.conftest import BICYCLES
+from tests.conftest import BICYCLES, FIRE
 
 ROOT = Path(__file__).parent.parent.parent
-FIRE = """\
-notices: [{id: fire, text: Run.}]
-cues: {burning: [on fire]}
-rules:
-  - {id: it-burns, kind: fire, reason: Fire spreads., cues: [[burning]], examples: [we are on fire], not: [we close]}
-"""
 IDS = ["flat-tire", "brakes", "price-of-repairs", "rent-a-bicycle", "helmets"]
 TOKEN = "424242:never-to-be-seen"  # noqa: S105  # it opens nothing
 
@@ -52,17 +46,6 @@ def folder(tmp_path, monkeypatch, pytestconfig) -> Path:
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def shop(folder) -> Path:
-    """The bicycle shop's FAQ, with little in it, so that a command starts quickly."""
-    shop = folder / "shop"
-    shop.mkdir()
-    (shop / "answers.yaml").write_text(BICYCLES)
-    (shop / "background.yaml").write_text("any: [what is the weather, tell me a joke, do you sell pizza]\n")
-    (shop / "safety.yaml").write_text(FIRE)
-    return shop
 
 
 @pytest.fixture
@@ -151,9 +134,11 @@ ODD_LINES = [
 ]  # fmt: skip
 
 
-def test_ask_jsonl_answers_each_line_in_order_whatever_stands_in_it(shop):
-    outcome = process("ask", "--jsonl", "--answers", shop, stdin="".join(f"{line}\n" for line in ODD_LINES).encode())
-    replies = [json.loads(line) for line in outcome.lines]
+@pytest.mark.parametrize("locale", ["C.UTF-8", "en_US.UTF-8"])
+def test_ask_jsonl_answers_each_line_in_order_whatever_stands_in_it_even_bytes_that_are_no_text(shop, locale):
+    lines = b"\xff\xfe\n" + "".join(f"{line}\n" for line in ODD_LINES).encode()
+    outcome = process("ask", "--jsonl", "--answers", shop, stdin=lines, LC_ALL=locale)
+    _, *replies = map(json.loads, outcome.lines)
     assert (outcome.code, outcome.err, len(replies)) == (0, "", len(ODD_LINES))
     assert [replies[n]["id"] for n in (0, 3, -1)] == ["flat-tire", "brakes", "helmets"]
     assert [replies[n]["kind"] for n in (1, 2, 4, 6, -2)] == ["smalltalk"] * 5
@@ -184,28 +169,14 @@ def test_no_lines_no_replies(ask):
     assert ask("--jsonl") == Outcome(0, "", "")
 
 
-def test_bytes_that_are_no_text_get_their_reply_too(shop):
-    for locale in ("C.UTF-8", "en_US.UTF-8"):
-        outcome = process("ask", "--jsonl", "--answers", shop, stdin=b"\xff\xfe\nhelmets?\n", LC_ALL=locale)
-        assert (outcome.code, outcome.err, len(outcome.lines)) == (0, "", 2)
-        assert json.loads(outcome.lines[1])["id"] == "helmets"
-
-
-def test_a_reply_comes_before_the_next_line_is_written(shop):
+def test_a_reply_comes_before_the_next_line_is_written_and_who_stops_listening_is_not_shouted_at(shop):
     command = [sys.executable, "-m", "bot", "ask", "--jsonl", "--answers", str(shop)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:  # noqa: S603
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as running:  # noqa: S603
         for utterance, entry_id in [(b"my brakes squeal\n", "brakes"), (b"helmets?\n", "helmets")]:
             running.stdin.write(utterance)
             running.stdin.flush()
             assert json.loads(running.stdout.readline())["id"] == entry_id
-        running.stdin.close()
-        assert running.wait() == 0
-
-
-def test_who_stops_listening_is_not_shouted_at(shop):
-    command = [sys.executable, "-m", "bot", "ask", "--jsonl", "--answers", str(shop)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as running:  # noqa: S603
         running.stdout.close()
         _, err = running.communicate(b"helmets?\n" * 3)
     assert err == b""
@@ -402,8 +373,7 @@ def test_an_unknown_command_or_option_is_a_usage_error(call):
     assert call("ask", "--jsnol").code == 2
 
 
-def test_the_process_ends_with_exit_code_and_sentence_and_no_traceback(shop, folder):
-    assert process("ask", "helmets?", "--answers", shop).lines[0] == "answer helmets"
+def test_the_process_ends_with_exit_code_and_sentence_and_no_traceback(folder):
     failed = process("ask", "helmets?", "--answers", folder / "nowhere")
     assert (failed.code, failed.out) == (1, "")
     assert "Traceback" not in failed.err

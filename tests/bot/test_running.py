@@ -1,6 +1,7 @@
 """`clinic-faq run` as a process of its own, against a Bot API server on loopback, by real HTTP."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -20,17 +21,6 @@ from tests.conftest import BICYCLES
 from tests.telegram_server import TelegramServer, status, until
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def shop(tmp_path) -> Path:
-    """The bicycle shop's FAQ, with little in it, so that a process starts quickly."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    (folder / "answers.yaml").write_text(BICYCLES)
-    (folder / "background.yaml").write_text("any: [what is the weather, tell me a joke, do you sell pizza]\n")
-    (folder / "safety.yaml").write_text("notices: []\n")
-    return folder
 
 
 @pytest.fixture
@@ -66,7 +56,7 @@ def running(server, shop, pytestconfig) -> Callable[..., object]:
     """Run the bot until the end of the block, and end it by a signal."""
 
     @asynccontextmanager
-    async def run(by: signal.Signals = signal.SIGTERM, token: str = server.token, **settings: str):
+    async def run(token: str = server.token, **settings: str):
         environment = os.environ | {
             "TELEGRAM_BOT_TOKEN": token,
             "TELEGRAM_API_URL": server.url,
@@ -86,7 +76,7 @@ def running(server, shop, pytestconfig) -> Callable[..., object]:
             yield process
         finally:
             if started.returncode is None:
-                await process.end(by)
+                await process.end(signal.SIGTERM)
             await reading
 
     return run
@@ -104,7 +94,9 @@ def labelled(message: Sent, label: str) -> Button:
     return next(button for button in message.buttons if button.label == label)
 
 
-async def test_every_command_and_button_is_answered_over_http(server, running, content):
+async def test_every_command_and_button_is_answered_over_http_and_the_log_tells_no_words_and_no_token(
+    server, running, content
+):
     async def write(text: str) -> Sent:
         return await next_sent(server, lambda: server.write(text))
 
@@ -125,40 +117,12 @@ async def test_every_command_and_button_is_answered_over_http(server, running, c
         repairs = await press(menu, "Repairs")
         brakes = await press(repairs, "Do you adjust brakes?")
         assert "within a day" in brakes.text
-        tire = await write("my tire is flat")
+        tire = await write("my unmistakable tire is flat")
         assert "while you wait" in tire.text
         assert "Renting" in (await press(tire, content.wording.buttons.topics)).labels
         assert server.telegram.unanswered_presses() == 0
-    assert "stopped" in process.log
-
-
-async def test_killed_in_mid_conversation_and_started_again_it_leaves_no_question_without_its_reply(server, running):
-    async with running(by=signal.SIGKILL):
-        await next_sent(server, lambda: server.write("my tire is flat"))
-        for chat in range(100, 120):
-            server.write("do I get a helmet?", chat_id=chat)
-    async with running():
-        await until(lambda: all(server.answers(chat) for chat in range(100, 120)))
-    assert server.telegram.unconfirmed() == 0
-
-
-async def test_a_saved_change_goes_live_within_two_seconds_and_a_broken_one_does_not(server, running, shop):
-    answers = shop / "answers.yaml"
-    async with running() as process:
-        await next_sent(server, lambda: server.write("my brakes squeal"))
-        answers.write_text(BICYCLES.replace("adjusted within a day", "adjusted at once"))
-        await until(lambda: "the changed FAQ is live" in process.log, seconds=2)
-        assert "at once" in (await next_sent(server, lambda: server.write("my brakes squeal"))).text
-        answers.write_text(BICYCLES.replace("topic: repairs", "topic: repears"))
-        await until(lambda: "mend this first" in process.log)
-        assert "at once" in (await next_sent(server, lambda: server.write("my brakes squeal"))).text
-    assert "There is no `repears` under `topics:`" in process.log
-
-
-async def test_nothing_that_was_typed_and_no_token_stands_in_the_log(server, running):
-    async with running() as process:
-        await next_sent(server, lambda: server.write("my unmistakable tire is flat"))
     assert "replied" in process.log
+    assert "stopped" in process.log
     assert "unmistakable" not in process.log
     assert server.token not in process.log
 
@@ -166,6 +130,26 @@ async def test_nothing_that_was_typed_and_no_token_stands_in_the_log(server, run
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
+
+
+async def test_a_saved_change_goes_live_within_two_seconds_and_a_broken_one_is_only_told(server, running, shop):
+    answers, url = shop / "answers.yaml", f"http://127.0.0.1:{free_port()}"
+    async with running(PORT=url.rpartition(":")[2]) as process, ClientSession() as stranger:
+        await next_sent(server, lambda: server.write("my brakes squeal"))
+        answers.write_text(BICYCLES.replace("adjusted within a day", "adjusted at once"))
+        await until(lambda: "the changed FAQ is live" in process.log, seconds=2)
+        assert "at once" in (await next_sent(server, lambda: server.write("my brakes squeal"))).text
+        answers.write_text(BICYCLES.replace("topic: repairs", "topic: repears"))
+        await until(lambda: "mend this first" in process.log)
+        assert "at once" in (await next_sent(server, lambda: server.write("my brakes squeal"))).text
+        # A bot that polls serves the other routes when there is a port.
+        for path, wanted in {"/healthz": 200, "/metrics": 200, "/telegram": 404, "/readyz": 200}.items():
+            async with stranger.get(url + path) as response:
+                assert (path, response.status) == (path, wanted)
+                body = await response.text()
+        faq = next(check for check in json.loads(body) if check["name"] == "faq")
+        assert (faq["ok"], faq["detail"]) == (True, "5 entries; problems in the saved files: 3.")
+    assert "There is no `repears` under `topics:`" in process.log
 
 
 async def test_a_bot_with_a_webhook_answers_what_is_brought_and_ends_cleanly(server, running):
@@ -197,20 +181,6 @@ async def test_a_bot_with_a_webhook_answers_what_is_brought_and_ends_cleanly(ser
     ]
     assert server.count("getUpdates") == server.count("deleteWebhook") == 0
     assert agreed["secret_token"] not in process.log
-
-
-async def test_a_bot_that_polls_serves_the_other_routes_when_there_is_a_port(server, running, shop):
-    url = f"http://127.0.0.1:{free_port()}"
-    async with running(PORT=url.rpartition(":")[2]) as process, ClientSession() as stranger:
-        await next_sent(server, lambda: server.write("my tire is flat"))
-        for path, wanted in {"/healthz": 200, "/readyz": 200, "/metrics": 200, "/telegram": 404}.items():
-            async with stranger.get(url + path) as response:
-                assert (path, response.status) == (path, wanted)
-        (shop / "answers.yaml").write_text("entries: [")
-        await until(lambda: "mend this first" in process.log)
-        async with stranger.get(f"{url}/readyz") as response:
-            faq = next(check for check in await response.json() if check["name"] == "faq")
-            assert (faq["ok"], faq["detail"]) == (True, "5 entries; problems in the saved files: 2.")
 
 
 async def test_a_wrong_token_is_told_in_a_sentence(running):

@@ -11,27 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import BICYCLES
 from tests.telegram_server import TelegramServer, until
 
 ROOT = Path(__file__).parent.parent.parent
-FIRE = """\
-notices: [{id: fire, text: Run.}]
-cues: {burning: [on fire]}
-rules:
-  - {id: it-burns, kind: fire, reason: It burns., cues: [[burning]], examples: [we are on fire], not: [we close]}
-"""
-
-
-@pytest.fixture
-def shop(tmp_path) -> Path:
-    """The bicycle shop's FAQ, with one danger."""
-    shop = tmp_path / "shop"
-    shop.mkdir()
-    (shop / "answers.yaml").write_text(BICYCLES)
-    (shop / "background.yaml").write_text("any: [what is the weather, tell me a joke, do you sell pizza]\n")
-    (shop / "safety.yaml").write_text(FIRE)
-    return shop
+FLOOD = 120  # at a message a second, as Telegram allows in a chat, these would take two minutes
 
 
 @pytest.fixture
@@ -69,7 +52,7 @@ def bot(shop, tmp_path, pytestconfig):
 async def test_a_flood_of_one_chat_is_noticed_by_no_other_and_an_emergency_in_it_is_met(bot):
     async with TelegramServer() as server, bot(server) as log:
         await until(lambda: server.count("getUpdates"))
-        for number in range(300):
+        for number in range(FLOOD):
             server.write(f"my zebra tire is flat {number}", chat_id=1)
         server.write("the zebra is on fire", chat_id=1)
         began = time.monotonic()
@@ -91,7 +74,7 @@ async def test_a_flood_of_emergencies_is_noticed_by_no_other_either(bot):
     async with TelegramServer() as server, bot(server):
         await until(lambda: server.count("getUpdates"))
         chat = {"id": 1, "type": "private", "first_name": "Pat"}
-        for _ in range(300):
+        for _ in range(FLOOD):
             written = server.telegram.message(chat=chat, text="the shop is on fire", date=1_700_000_000)
         server.deliver(written)
         began = time.monotonic()
