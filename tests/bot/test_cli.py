@@ -238,6 +238,18 @@ def test_check_finds_what_is_wrong_in_the_rules_for_emergencies(call, shop):
     assert "no-such-cue" in outcome.out
 
 
+def test_check_tells_each_example_that_turns_out_wrong_at_its_line(call, shop):
+    wrong = FIRE.replace("not: [we close]", "not: [we close,\n     we are on fire]")
+    caution = "cautions:\n  - {id: dizziness, text: Sit down., cues: [[burning]], examples: [on fire, it burns]}\n"
+    (shop / "safety.yaml").write_text(wrong + caution)
+    outcome = call("check", "--answers", shop)
+    assert outcome.code == 1
+    assert outcome.lines == [
+        "safety.yaml:5: This must not alarm, but sounds like “we are on fire” of the rule `it-burns`.",
+        "safety.yaml:7: This example does not call for the caution `dizziness`. Add its words to a cue.",
+    ]
+
+
 @pytest.mark.parametrize("command", [["ask", "hello"], ["ask", "--jsonl"], ["chat"], ["evaluate", "q.jsonl"]])
 def test_a_broken_faq_is_told_by_every_command_that_needs_it(call, broken, command):
     outcome = call(*command, "--answers", broken)
