@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faq import loading
@@ -384,7 +384,7 @@ _entry = st.fixed_dictionaries(
 )
 
 
-@in_bounded_time
+@settings(in_bounded_time, max_examples=50)  # each is a whole FAQ
 @given(st.lists(_entry, min_size=1), st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([80, 200]))
 def test_whatever_a_program_writes_comes_back_as_it_was(entries, as_unicode, flow, width):
     for number, entry in enumerate(entries):

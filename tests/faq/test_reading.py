@@ -389,7 +389,7 @@ def test_whatever_stands_in_the_file_it_loads_or_the_problems_have_lines_within_
     assert all(1 <= line <= _file_lines(raw) and message for line, message in told(raw))
 
 
-@in_bounded_time
+@settings(in_bounded_time, max_examples=50)  # each is read twice, the second time slowly
 @given(_anything)
 def test_both_parsers_find_mistakes_within_the_file_whatever_stands_in_it(raw):
     for loader in (yaml.CSafeLoader, yaml.SafeLoader):
