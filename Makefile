@@ -26,7 +26,7 @@ run: .venv/made ## the bot on Telegram; needs TELEGRAM_BOT_TOKEN, see .env.examp
 	@.venv/bin/clinic-faq run $(ARGS)
 
 test: .venv/made ## the tests, with their coverage: at least 95 % of the branches of bot/ and faq/
-	.venv/bin/pytest --numprocesses=auto --dist=worksteal --cov \
+	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest --numprocesses=auto --dist=worksteal --cov \
 		--cov-report=term-missing:skip-covered --cov-report=json:build/coverage.json
 	@.venv/bin/python -c 'import json, sys; \
 	branches = json.load(open("build/coverage.json"))["totals"]["percent_branches_covered"]; \

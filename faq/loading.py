@@ -297,7 +297,7 @@ def _names(record: type[Record]) -> set[str]:
 def _sentence(fault: _Fault) -> str:
     """Return what is wrong and what to write instead."""
     if isinstance(fault.node, Text) and fault.kind != "missing":
-        if not fault.node.value.strip():
+        if fault.path and not fault.node.value.strip():
             return f"{fault.subject} is empty. Write what belongs there (in quotes if it begins with #), or delete it."
         if fault.kind == "string_type" and fault.node.kind in _KINDS:
             return _misread(fault.node)

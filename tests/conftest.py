@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from bot.content import load_faq
 from bot.handlers import Handlers
 from bot.markdown import refusal
 from bot.offline import open_conversation
+from faq.cache import Cache
 from faq.loading import Refusal, load
 from faq.reply import Faq
 from tests import postgres as postgresql
+
+# A busy machine may take ten times as long as an idle one over an example.
+settings.register_profile("unhurried", deadline=2000)
+settings.load_profile("unhurried")
 
 BICYCLES = """\
 clinic:
@@ -72,9 +78,15 @@ def bicycles(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def faq(bicycles) -> Faq:
+def cache_home(pytestconfig) -> Path:
+    """The user's cache folder for the tests: what is learnt is kept from one run to the next."""
+    return Path(pytestconfig.cache.mkdir("clinic-faq"))
+
+
+@pytest.fixture(scope="session")
+def faq(bicycles, cache_home) -> Faq:
     """The small FAQ, matched by words alone."""
-    return Faq(load(bicycles, refusal))
+    return Faq(load(bicycles, refusal), cache=Cache(cache_home / "clinic-faq"))
 
 
 @pytest.fixture
@@ -91,9 +103,9 @@ def faq_of(tmp_path) -> Callable[..., Faq]:
 
 
 @pytest.fixture(scope="session")
-def own_faq(pytestconfig) -> Faq:
-    """The product's own FAQ, as it runs; what it learns is kept from one test run to the next."""
-    os.environ["XDG_CACHE_HOME"] = str(pytestconfig.cache.mkdir("clinic-faq"))
+def own_faq(cache_home) -> Faq:
+    """The product's own FAQ, as it runs."""
+    os.environ["XDG_CACHE_HOME"] = str(cache_home)
     return load_faq(Path(__file__).parent.parent / "faq")
 
 

@@ -1,7 +1,6 @@
 """The comparison of matchers runs, so that it can't rot; what it tells is for a quiet machine."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -28,8 +27,8 @@ def collection() -> Collection:
 
 
 @pytest.fixture
-def folders(tmp_path, pytestconfig) -> Folders:
-    return Folders(tmp_path, Path(pytestconfig.cache.mkdir("clinic-faq")) / "clinic-faq")
+def folders(tmp_path, cache_home) -> Folders:
+    return Folders(tmp_path, cache_home / "clinic-faq")
 
 
 @pytest.mark.parametrize("name", MATCHERS)

@@ -37,11 +37,11 @@ class Outcome:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, pytestconfig) -> Path:
+def folder(tmp_path, monkeypatch, cache_home) -> Path:
     """The folder to call from: no setting is made, and what the bot learns is kept from one test run to the next."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(pytestconfig.cache.mkdir("clinic-faq")))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
@@ -419,8 +419,8 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     assert ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime < 0.5
 
 
-def test_the_libraries_keep_no_number_of_this_machine_and_report_nothing(shop, folder, pytestconfig):
-    kept = Path(pytestconfig.cache.mkdir("clinic-faq")) / "clinic-faq"
+def test_the_libraries_keep_no_number_of_this_machine_and_report_nothing(shop, folder, cache_home):
+    kept = cache_home / "clinic-faq"
     home = folder / "home"
     (home / "clinic-faq").mkdir(parents=True)
     for model in kept.glob("*.onnx"):

@@ -25,11 +25,11 @@ NAMES = ["token", "network", "clock", "webhook", "database", "faq", "encoder", "
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, pytestconfig) -> Path:
+def folder(tmp_path, monkeypatch, cache_home) -> Path:
     """The folder to start in, with nothing set but the cache of earlier test runs."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(pytestconfig.cache.mkdir("clinic-faq")))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -52,7 +52,7 @@ class Process:
 
 
 @pytest.fixture
-def running(server, shop, pytestconfig) -> Callable[..., object]:
+def running(server, shop, cache_home) -> Callable[..., object]:
     """Run the bot until the end of the block, and end it by a signal."""
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ def running(server, shop, pytestconfig) -> Callable[..., object]:
             "TELEGRAM_BOT_TOKEN": token,
             "TELEGRAM_API_URL": server.url,
             "ANSWERS": str(shop),
-            "XDG_CACHE_HOME": str(pytestconfig.cache.mkdir("clinic-faq")),
+            "XDG_CACHE_HOME": str(cache_home),
             "PYTHONPATH": str(ROOT),
             "CHAT_LIMIT": "0",  # these patients write at a machine's pace
             "SEND_LIMIT": "0",

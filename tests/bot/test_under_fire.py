@@ -18,7 +18,7 @@ FLOOD = 120  # at a message a second, as Telegram allows in a chat, these would 
 
 
 @pytest.fixture
-def bot(shop, tmp_path, pytestconfig):
+def bot(shop, tmp_path, cache_home):
     """Start the bot with these settings as a process of its own, and stop it as systemd does; its log comes back."""
 
     @asynccontextmanager
@@ -29,7 +29,7 @@ def bot(shop, tmp_path, pytestconfig):
             "DATABASE_URL": f"sqlite:///{tmp_path}/kept.sqlite",
             "LOG_FORMAT": "json",
             "PYTHONPATH": str(ROOT),
-            "XDG_CACHE_HOME": str(pytestconfig.cache.mkdir("clinic-faq")),
+            "XDG_CACHE_HOME": str(cache_home),
         }
         command = [sys.executable, "-m", "bot", "run", "--answers", str(shop)]
         log = (tmp_path / "log").open("w+b")

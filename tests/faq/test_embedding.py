@@ -18,9 +18,9 @@ NEEDLES, PRICES, PARKING = "how big are the needles", "what does a visit cost", 
 
 
 @pytest.fixture(scope="session")
-def small_model(pytestconfig) -> Path:
+def small_model(cache_home) -> Path:
     """The quantized model, kept from one test run to the next."""
-    folder = Path(pytestconfig.cache.mkdir("clinic-faq")) / "clinic-faq"
+    folder = cache_home / "clinic-faq"
     MiniLm(folder)
     return folder / f"{MiniLm.name}.onnx"
 

@@ -90,6 +90,12 @@ def test_four_lines_and_nothing_else_make_an_faq(tmp_path):
     assert (content.lexicon, content.background) == (own.lexicon, own.background)
 
 
+@pytest.mark.parametrize("text", ['"\\t"', "only a sentence", "- a list", "3"])
+def test_a_file_that_is_one_thing_is_told_what_it_should_consist_of(tmp_path, text):
+    (tmp_path / "answers.yaml").write_text(text)
+    assert problems(tmp_path)[0].startswith("answers.yaml:1: This file should consist of names with colons")
+
+
 def test_derived_topics_stand_in_the_order_of_the_entries(tmp_path):
     more = SMALLEST.split("\n", 1)[1]
     (tmp_path / "answers.yaml").write_text(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from itertools import chain
-from pathlib import Path
 from time import process_time
 
 import pytest
@@ -60,8 +59,8 @@ SHOP = (
 
 
 @pytest.fixture(scope="module")
-def meaning(pytestconfig) -> MiniLm:
-    return MiniLm(Path(pytestconfig.cache.mkdir("clinic-faq")) / "clinic-faq")
+def meaning(cache_home) -> MiniLm:
+    return MiniLm(cache_home / "clinic-faq")
 
 
 @pytest.fixture(scope="module", params=["by words alone", "with meaning"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from faq.cache import Cache
@@ -307,23 +307,18 @@ PLAIN = st.sampled_from(
         "my chest hurts since the needles this morning",
     ]
 )
-# The first message with an unknown word loads the list of words.
-unhurried = settings(deadline=2000)
 
 
-@unhurried
 @given(PLAIN, st.sampled_from([str.upper, str.title, str.capitalize, str.swapcase]))
 def test_case_changes_nothing(own_faq: Faq, plain: str, change: Callable[[str], str]) -> None:
     assert own_faq.alarm(change(plain)) == own_faq.alarm(plain)
 
 
-@unhurried
 @given(PLAIN, st.text(" \t\n\u00a0\u200b", max_size=5), st.text(" \n.!?\u2026\u200b", max_size=5))
 def test_what_surrounds_the_words_changes_nothing(own_faq: Faq, plain: str, before: str, after: str) -> None:
     assert own_faq.alarm(before + plain + after) == own_faq.alarm(plain)
 
 
-@unhurried
 @given(PLAIN, st.data())
 def test_a_doubled_or_stretched_letter_is_still_an_alarm(own_faq: Faq, plain: str, data: st.DataObject) -> None:
     word = data.draw(st.sampled_from([word for word in plain.split() if len(word) >= 5]))
@@ -332,7 +327,6 @@ def test_a_doubled_or_stretched_letter_is_still_an_alarm(own_faq: Faq, plain: st
     assert own_faq.alarm(plain.replace(word, typed))
 
 
-@unhurried
 @given(PLAIN, st.data())
 def test_a_swapped_pair_of_letters_is_still_an_alarm(own_faq: Faq, plain: str, data: st.DataObject) -> None:
     word = data.draw(st.sampled_from([word for word in plain.split() if len(word) >= 5]))
@@ -341,7 +335,6 @@ def test_a_swapped_pair_of_letters_is_still_an_alarm(own_faq: Faq, plain: str, d
     assert own_faq.alarm(plain.replace(word, typed))
 
 
-@unhurried
 @given(
     PLAIN, st.sampled_from(["can acupuncture help?", "how much is a session?", "are you open today?", "is it safe?"])
 )
@@ -367,7 +360,6 @@ def test_a_message_without_words_is_no_alarm(own_faq: Faq, nothing: str) -> None
     assert own_faq.triage.cautions(own_faq.analyzer.analyze(nothing)) == ()
 
 
-@unhurried
 @given(st.text(max_size=300))
 def test_any_text_is_read_and_read_twice_the_same(own_faq: Faq, text: str) -> None:
     assert own_faq.alarm(text) == own_faq.alarm(text)
@@ -492,9 +484,9 @@ Build = Callable[..., Gate]
 
 
 @pytest.fixture(scope="module", params=["by words alone", "with meaning"])
-def encoder(request, pytestconfig) -> MiniLm | None:
+def encoder(request, cache_home) -> MiniLm | None:
     """Every promise holds with an encoder and without."""
-    folder = Path(pytestconfig.cache.mkdir("clinic-faq")) / "clinic-faq"
+    folder = cache_home / "clinic-faq"
     return MiniLm(folder) if request.param == "with meaning" else None
 
 
