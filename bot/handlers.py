@@ -134,23 +134,23 @@ class Handlers:
             case Pressed.HELPFUL | Pressed.NOT_HELPFUL if entry:
                 await self._take_feedback(query, entry, helpful=kind == Pressed.HELPFUL)
             case Pressed.ENTRY if entry:
-                await _say(update, self._renderer.entry(entry))
+                await self._say(update, self._renderer.entry(entry))
                 self._count("button", entry)
             case Pressed.TOPIC if topic := self._faq.topics.get(name):
-                await _turn_page(update, self._renderer.topic(topic))
+                await self._turn_page(update, self._renderer.topic(topic))
             case Pressed.BACK:
-                await _turn_page(update, self._renderer.topics())
+                await self._turn_page(update, self._renderer.topics())
             case Pressed.TOPICS:
-                await _say(update, self._renderer.topics())
+                await self._say(update, self._renderer.topics())
             case Pressed.TOPIC_ANEW if topic := self._faq.topics.get(name):
-                await _say(update, self._renderer.topic(topic))
+                await self._say(update, self._renderer.topic(topic))
             case Pressed.FORGET:
-                await _turn_page(update, await self._forget(update))
+                await self._turn_page(update, await self._forget(update))
             case Pressed.CALM if question := _question_above(query):
                 await self._reply(update, _without_mention(question, query.get_bot()), calm=True)
                 return None
             case _:
-                await _say(update, self._renderer.outdated_button())
+                await self._say(update, self._renderer.outdated_button())
                 return "outdated_button"
         return Pressed(kind).name.lower()
 
@@ -159,7 +159,7 @@ class Handlers:
         began = time.perf_counter()
         if not await self._admits(update):
             return False
-        await _say(update, outgoing)
+        await self._say(update, outgoing)
         _note_page(update, page, entry, began)
         return True
 
@@ -175,7 +175,7 @@ class Handlers:
             return not self._notices.followed(chat.id, message.edit_date or message.date)
         if self._limit.tells(chat.id):
             note(log, "limited", update=update.update_id)
-            await _say(update, self._renderer.too_many())
+            await self._say(update, self._renderer.too_many())
         return False
 
     async def _reply(self, update: Update, utterance: str, *, about: Entry | None = None, calm: bool = False) -> None:
@@ -183,7 +183,7 @@ class Handlers:
         renderer = self._renderer  # of the version that decides, should the FAQ be exchanged meanwhile
         reply = await self._decider.reply(utterance, about=about, calm=calm)
         # The button under a notice needs the words that the notice answers.
-        sent = await _say(update, renderer.reply(reply), quote=isinstance(reply, Urgent))
+        sent = await self._say(update, renderer.reply(reply), quote=isinstance(reply, Urgent))
         if sent and isinstance(reply, Urgent):
             self._notices.sent(sent.chat_id, sent.date)
         entry = reply.entry if isinstance(reply, Answer) else None
@@ -192,6 +192,37 @@ class Handlers:
         self._count(reply.kind, entry)
         if isinstance(reply, Fallback) and not calm:  # what sounded like an emergency is kept under no circumstances
             self._keep(update, utterance, reply)
+
+    async def _say(self, update: Update, outgoing: Outgoing, *, quote: bool = False) -> Message | None:
+        if (chat := update.effective_chat) is None:
+            return None
+        sent = await chat.send_message(
+            outgoing.html,
+            ParseMode.HTML,
+            reply_markup=outgoing.buttons,
+            reply_parameters=_quoted(update, even_in_private=quote),
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
+        )
+        self._answered(update)
+        return sent
+
+    async def _turn_page(self, update: Update, outgoing: Outgoing) -> None:
+        """Show another page of the menu in the message whose button was pressed, or anew where that can't be done."""
+        page = update.callback_query and update.callback_query.message
+        if not isinstance(page, Message) or not page.is_accessible:  # nobody can change it any more
+            await self._say(update, outgoing)
+            return
+        try:
+            await page.edit_text(outgoing.html, ParseMode.HTML, reply_markup=outgoing.buttons)
+        except BadRequest as error:
+            if "not modified" not in error.message:  # a second press on the same button changes nothing
+                await self._say(update, outgoing)
+        else:
+            self._answered(update)
+
+    def _answered(self, update: Update) -> None:
+        if self._storage:
+            self._storage.answered(update.update_id)
 
     def _count(self, kind: str, entry: Entry | None, campaign: str = "") -> None:
         if self._storage:
@@ -232,7 +263,7 @@ class Handlers:
         self._recorder.failed(type(context.error).__name__)
         ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
         if isinstance(update, Update) and ours:
-            await _say(update, self._renderer.trouble())
+            await self._say(update, self._renderer.trouble())
 
 
 def _is_for_us(message: Message, bot: Bot) -> bool:
@@ -261,18 +292,6 @@ def _question_above(query: CallbackQuery) -> str | None:
     return notice.reply_to_message.text or notice.reply_to_message.caption
 
 
-async def _say(update: Update, outgoing: Outgoing, *, quote: bool = False) -> Message | None:
-    if (chat := update.effective_chat) is None:
-        return None
-    return await chat.send_message(
-        outgoing.html,
-        ParseMode.HTML,
-        reply_markup=outgoing.buttons,
-        reply_parameters=_quoted(update, even_in_private=quote),
-        link_preview_options=LinkPreviewOptions(is_disabled=True),
-    )
-
-
 def _quoted(update: Update, *, even_in_private: bool) -> ReplyParameters | None:
     """Name the message that is answered: always in a group, where others may have written meanwhile.
 
@@ -282,19 +301,6 @@ def _quoted(update: Update, *, even_in_private: bool) -> ReplyParameters | None:
     if message is None or (message.chat.type == ChatType.PRIVATE and not even_in_private):
         return None
     return ReplyParameters(message.message_id, allow_sending_without_reply=True)
-
-
-async def _turn_page(update: Update, outgoing: Outgoing) -> None:
-    """Show another page of the menu in the message whose button was pressed, or anew where that can't be done."""
-    page = update.callback_query and update.callback_query.message
-    if not isinstance(page, Message) or not page.is_accessible:  # nobody can change it any more
-        await _say(update, outgoing)
-        return
-    try:
-        await page.edit_text(outgoing.html, ParseMode.HTML, reply_markup=outgoing.buttons)
-    except BadRequest as error:
-        if "not modified" not in error.message:  # a second press on the same button changes nothing
-            await _say(update, outgoing)
 
 
 async def _take_away(query: CallbackQuery) -> bool:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.config import Settings
@@ -20,6 +20,7 @@ from bot.errors import OutOfReachError, UserError
 from bot.ledger import Claim
 from bot.redacting import redact
 from bot.sealing import NO_KEY, Keys, keys_beside, read_keys
+from bot.slate import Slate
 from bot.waiting import Waits
 from bot.writing import Call, Write, Writer
 
@@ -102,6 +103,7 @@ class Storage:
         """Raise UserError if the URL leads nowhere. `patience` and `lease` are in seconds, `room` is in records."""
         self.retention_days = retention_days
         self._engine = reach(url)
+        self._slate = Slate(_slate_beside(self._engine))
         self._writer = Writer(self._engine, room, waits)
         self._keys = keys
         self._patience = patience
@@ -121,6 +123,8 @@ class Storage:
 
         Raise UserError if the database is newer than this program, or a SQLite file can't be used.
         """
+        if answered := self._slate.read():
+            self._writer.put(Call(partial(self._recall, answered), urgent=True))
         self._writer.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
         try:
@@ -148,6 +152,7 @@ class Storage:
         for update_id in tuple(self._in_hand):
             self.release(update_id)
         await self._writer.close(seconds)
+        self._slate.close()
         if self.lost:
             log.warning("records lost: %d", self.lost)
 
@@ -180,6 +185,10 @@ class Storage:
             self._in_hand.discard(update_id)
         return claim
 
+    def answered(self, update_id: int) -> None:
+        """Note that Telegram took the answer to an update: should this process be killed now, the next one knows."""
+        self._slate.note(update_id)
+
     def done(self, update_id: int) -> None:
         """Remember that an update was handled."""
         self._in_hand.discard(update_id)
@@ -209,6 +218,11 @@ class Storage:
         for update_id in tuple(self._in_hand):
             self._take_in_hand(update_id)
             self._writer.put(Write(_STILL_MINE, {"update_id": update_id, "now": now}, urgent=True))
+
+    def _recall(self, answered: list[int], connection: Connection) -> None:
+        """Remember what a process had answered that was killed before it was written here."""
+        now = self._clock()
+        connection.execute(_DONE, [{"update_id": update_id, "now": now} for update_id in answered])
 
     def _claim(self, update_id: int, connection: Connection) -> Claim:
         now = self._clock()
@@ -275,6 +289,7 @@ class Storage:
         """Delete the gaps whose days are over, and the updates that Telegram no longer repeats."""
         connection.execute(_FORGET_OLD_GAPS, {"day": self._today(ago=self.retention_days)})
         connection.execute(_FORGET_OLD_UPDATES, {"time": self._clock() - _UPDATES_KEPT_SECONDS})
+        self._slate.wipe()  # what is urgent was written before
 
     def _today(self, ago: int = 0) -> str:
         """Return the day, by universal time, so that all processes turn the page at the same moment."""
@@ -296,6 +311,12 @@ def _keys(settings: Settings, url: str) -> Keys:
     if engine.dialect.name == "sqlite" and engine.url.database:
         return keys_beside(Path(engine.url.database))
     raise UserError(NO_KEY)
+
+
+def _slate_beside(engine: Engine) -> Path | None:
+    """Return where the slate lies: beside a SQLite file; a process on PostgreSQL may have no folder of its own."""
+    is_file = engine.dialect.name == "sqlite"
+    return Path(f"{engine.url.database}-answered") if is_file else None
 
 
 def _is_there(connection: Connection) -> bool:

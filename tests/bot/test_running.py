@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import socket
 import sys
 from collections.abc import Callable
@@ -130,6 +131,28 @@ async def test_every_command_and_button_is_answered_over_http_and_the_log_tells_
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
+
+
+async def test_killed_when_telegram_has_an_answer_and_the_database_not_yet_it_does_not_answer_again(
+    server, running, shop
+):
+    async with running(by=signal.SIGKILL) as process:
+        await until(lambda: server.count("getUpdates"))
+        busy = sqlite3.connect(shop.parent / "data/clinic-faq.sqlite", isolation_level=None)
+        busy.execute("BEGIN IMMEDIATE")
+        server.order("getUpdates", hang)  # so that the update is not confirmed to Telegram either
+        server.write("my tire is flat")
+        await until(lambda: "replied" in process.log)
+    busy.close()
+    server.forgive()
+    assert server.telegram.unconfirmed() == 1
+    async with running():
+        await next_sent(server, lambda: server.write("my brakes squeal"))
+        await until(lambda: server.telegram.unconfirmed() == 0)
+    assert [answer.partition("\n")[0] for answer in server.answers()] == [
+        "Can you mend a flat tire?",
+        "Do you adjust brakes?",
+    ]
 
 
 async def test_a_saved_change_goes_live_within_two_seconds_and_a_broken_one_is_only_told(server, running, shop):

@@ -187,6 +187,30 @@ async def test_a_poller_that_starts_learns_what_was_done(url, storage):
         assert await next_process.done_lately() == {5, 6, 7}
 
 
+async def test_what_was_answered_and_not_yet_done_is_done_for_the_next_process_even_if_it_was_claimed(
+    sqlite_url, clock
+):
+    async with opened(sqlite_url, clock=clock) as killed:
+        await killed.claim(5)
+        await killed.claim(6)
+        killed.answered(5)
+        async with opened(sqlite_url, clock=clock) as next_process:
+            assert (await next_process.claim(5), await next_process.claim(6)) == (Claim.DONE, Claim.BUSY)
+            assert await next_process.done_lately() == {5}
+
+
+async def test_what_is_noted_as_answered_is_wiped_when_the_database_knows_it(sqlite_url, tmp_path):
+    slate = tmp_path / "kept.sqlite-answered"
+    async with opened(sqlite_url) as storage:
+        await storage.figures()
+        storage.answered(5)
+        assert slate.stat().st_size
+    async with opened(sqlite_url) as storage:
+        assert await storage.done_lately() == {5}
+        await storage.figures()
+        assert not slate.stat().st_size
+
+
 async def test_updates_that_telegram_no_longer_repeats_are_forgotten(url, clock):
     async with opened(url, clock=clock) as storage:
         storage.done(5)
@@ -712,7 +736,7 @@ async def test_by_default_a_file_is_made_with_its_key_beside_it_readable_by_nobo
         modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder / "data").iterdir()}
         await storage.close()
     assert len(gaps) == 2
-    assert names == ["clinic-faq.key", "clinic-faq.sqlite", "clinic-faq.sqlite-shm", "clinic-faq.sqlite-wal"]
+    assert names == ["clinic-faq.key", *(f"clinic-faq.sqlite{end}" for end in ("", "-answered", "-shm", "-wal"))]
     assert modes == {0o600}
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
 
