@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,11 +25,12 @@ Json = dict[str, Any]
 ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 _SIDE_BY_SIDE = 50
-# What is answered but not yet noted when the process is killed is answered again by the next one, and one that died may
-# die again soon: a process begins with few chats at once, and takes more as it stays alive (bench/killed.py). They
-# are enough for a slow chat to hold up no other.
-_AT_FIRST = 4
-_ONE_MORE_SECONDS = 0.5
+# What Telegram has taken when the process is killed, before the process hears of it, is answered again by the next one,
+# and one that died may die again soon: a process begins with one chat at a time, and takes more as it stays alive
+# (bench/killed.py). A chat that is slow lets the next one go ahead.
+_AT_FIRST = 1
+_ONE_MORE_SECONDS = 1.0
+_SLOW_SECONDS = 0.1
 # A ledger that takes longer must not keep a patient waiting.
 _LEDGER_SECONDS = 2.0
 
@@ -49,7 +50,8 @@ class Intake:
         self._started = asyncio.Event()
         self._in_hand: dict[int, asyncio.Task[bool]] = {}
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self._room = asyncio.Semaphore(_AT_FIRST)
+        self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._quick = asyncio.Semaphore(_AT_FIRST)
         self._widening: asyncio.Task[None] | None = None
 
     async def start(self, waits: Waits = Waits()) -> None:
@@ -82,7 +84,7 @@ class Intake:
     async def _widen(self) -> None:
         for _ in range(_SIDE_BY_SIDE - _AT_FIRST):
             await asyncio.sleep(_ONE_MORE_SECONDS)
-            self._room.release()
+            self._quick.release()
 
     async def handle(self, update_id: int, content: Json) -> bool:
         """Return True when the update was handled, by this call or another, and False when another process has it.
@@ -113,7 +115,12 @@ class Intake:
         """Wait for the turn of the update's chat, which is given in the order in which its updates came."""
         origin = update.effective_chat or update.effective_user
         async with self._turns.setdefault(origin.id if origin else 0, asyncio.Lock()), self._room:
-            yield
+            await self._quick.acquire()
+            with ExitStack() as place:
+                place.callback(self._quick.release)
+                slow = asyncio.get_running_loop().call_later(_SLOW_SECONDS, place.close)
+                place.callback(slow.cancel)
+                yield
 
     async def _once(self, update: Update, arrived: float) -> bool:
         claim = await self._claim(update.update_id)

@@ -13,4 +13,4 @@ from bench.killed import killed
 async def test_a_bot_that_is_killed_answers_every_question_and_hardly_any_twice(webhook):
     outcome = await killed(questions=120, kills=4, webhook=webhook)
     assert outcome.unanswered == 0
-    assert outcome.repeats <= 8  # two a kill, on a busy machine; bench/killed.py measures it
+    assert outcome.repeats <= 4  # one a kill, on a busy machine; bench/killed.py measures one in five

@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from bot.offline import Button, Sent
 from faq.loading import load
 from faq.model import Answers
 from tests.conftest import BICYCLES
-from tests.telegram_server import TelegramServer, status, until
+from tests.telegram_server import TelegramServer, hang, status, until
 
 ROOT = Path(__file__).parent.parent.parent
 
