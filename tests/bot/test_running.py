@@ -57,7 +57,7 @@ def running(server, shop, cache_home) -> Callable[..., object]:
     """Run the bot until the end of the block, and end it by a signal."""
 
     @asynccontextmanager
-    async def run(token: str = server.token, **settings: str):
+    async def run(token: str = server.token, by: signal.Signals = signal.SIGTERM, **settings: str):
         environment = os.environ | {
             "TELEGRAM_BOT_TOKEN": token,
             "TELEGRAM_API_URL": server.url,
@@ -77,7 +77,7 @@ def running(server, shop, cache_home) -> Callable[..., object]:
             yield process
         finally:
             if started.returncode is None:
-                await process.end(signal.SIGTERM)
+                await process.end(by)
             await reading
 
     return run
