@@ -25,8 +25,10 @@ chat: .venv/made ## a conversation with the bot in the terminal: no token, no ne
 run: .venv/made ## the bot on Telegram; needs TELEGRAM_BOT_TOKEN, see .env.example
 	@.venv/bin/clinic-faq run $(ARGS)
 
+# Many tests wait for another process: one worker more than there are cores keeps all of them busy.
+test: WORKERS = $(shell .venv/bin/python -c 'import os; print(os.cpu_count() + 1)')
 test: .venv/made ## the tests, with their coverage: at least 95 % of the branches of bot/ and faq/
-	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest --numprocesses=auto --dist=worksteal --cov \
+	PYTHONDONTWRITEBYTECODE= .venv/bin/pytest --numprocesses=$(WORKERS) --dist=worksteal --cov \
 		--cov-report=term-missing:skip-covered --cov-report=json:build/coverage.json
 	@.venv/bin/python -c 'import json, sys; \
 	branches = json.load(open("build/coverage.json"))["totals"]["percent_branches_covered"]; \

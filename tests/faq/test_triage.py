@@ -275,10 +275,6 @@ def test_cautions_come_in_the_order_of_the_file(own_faq: Faq) -> None:
     assert [caution.id for caution in found] == ["medicines", "pregnancy", "blood-thinners", "epilepsy"]
 
 
-def test_the_clinics_own_rules_keep_what_they_promise(own_faq: Faq) -> None:
-    assert [*own_faq.triage.wrong()] == []
-
-
 def test_every_rule_and_caution_shows_what_it_is_for(safety: Safety) -> None:
     assert [record.id for record in (*safety.rules, *safety.cautions) if not record.examples] == []
     assert [record.id for record in (*safety.rules, *safety.cautions) if not record.look_alikes] == []
@@ -414,7 +410,7 @@ def test_without_an_encoder_words_alone_tell_an_emergency(by_words, kind: str, u
     "utterance", ["how deep do needles go", "this hill is killing my legs", "can i pay by card", "hello", "bye"]
 )
 def test_without_an_encoder_a_look_alike_raises_no_alarm(by_words, utterance: str) -> None:
-    assert by_words(utterance) is None
+    assert by_words.alarm(utterance) is None
 
 
 # What stands in a safety.yaml, shown with a small one.
