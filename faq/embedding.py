@@ -5,6 +5,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -58,9 +59,10 @@ class MiniLm:
         stored = self._cache.load("vectors", self.name) or {}
         known = dict(zip(stored.get("keys", ()), stored.get("vectors", ()), strict=True))
         keys = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
-        fresh = {key: self.encode(text) for key, text in zip(keys, texts, strict=True) if key not in known}
+        fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if fresh:
-            known |= fresh
+            with ThreadPoolExecutor() as pool:  # onnxruntime lets Python go while it computes
+                known |= zip(fresh, pool.map(self.encode, fresh.values()), strict=True)
             newest = list(dict.fromkeys([*keys, *known]))[:_REMEMBERED]
             vectors = np.stack([known[key] for key in newest])
             self._cache.save("vectors", self.name, {"keys": np.array(newest), "vectors": vectors})

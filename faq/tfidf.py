@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 
@@ -16,24 +15,26 @@ class TfidfIndex:
     """
 
     def __init__(self, documents: Sequence[Iterable[str]]) -> None:
-        bags = [Counter(document) for document in documents]
-        frequency = Counter(chain.from_iterable(bags))
-        self._ids = {feature: number for number, feature in enumerate(frequency)}
-        seen_in = np.fromiter(frequency.values(), np.float32, len(frequency))
-        self._idf: Floats = np.log((1 + len(bags)) / (1 + seen_in)) + 1
-        self._sizes = np.fromiter(map(len, bags), np.intp, len(bags))
-        counts = chain.from_iterable(bag.values() for bag in bags)
-        features, weights = self._weighted([*chain.from_iterable(bags)], [*counts])
-        documents_of = np.repeat(np.arange(len(bags)), self._sizes)
-        weights /= np.sqrt(np.bincount(documents_of, weights**2))[documents_of].astype(np.float32)
-        by_feature = np.argsort(features, kind="stable")
-        self._documents, self._weights = documents_of[by_feature], weights[by_feature]
-        self._starts = np.searchsorted(features[by_feature], np.arange(len(frequency) + 1))
+        features = [[*document] for document in documents]
+        self._ids: dict[str, int] = {}
+        ids = [self._ids.setdefault(feature, len(self._ids)) for document in features for feature in document]
+        owners = np.repeat(np.arange(len(features)), [*map(len, features)])
+        # Each feature with each document that has it, once: sorted by feature, so these are the inverted lists.
+        postings, counts = np.unique(np.array(ids, np.intp) * len(features) + owners, return_counts=True)
+        of_feature, self._documents = np.divmod(postings, len(features) or 1)
+        seen_in = np.bincount(of_feature, minlength=len(self._ids))
+        self._starts = np.concatenate([[0], np.cumsum(seen_in)])
+        self._sizes = np.bincount(self._documents, minlength=len(features))
+        self._idf: Floats = (np.log((1 + len(features)) / (1 + seen_in)) + 1).astype(np.float32)
+        weights = _frequency_weights(counts) * self._idf[of_feature]
+        lengths = np.sqrt(np.bincount(self._documents, weights**2, len(features)))
+        self._weights: Floats = (weights / lengths[self._documents]).astype(np.float32)
 
     def similarities(self, features: Iterable[str]) -> Floats:
         """Return the cosine of the features to each document, in the documents' order."""
         bag = Counter(feature for feature in features if feature in self._ids)
-        ids, weights = self._weighted([*bag], [*bag.values()])
+        ids = np.array([self._ids[feature] for feature in bag], np.intp)
+        weights = _frequency_weights(np.array([*bag.values()])) * self._idf[ids]
         return self._cosines(ids, weights / (np.linalg.norm(weights) or 1))
 
     def between_documents(self, documents: Positions) -> Iterator[Floats]:
@@ -47,11 +48,6 @@ class TfidfIndex:
             vector = slice(ends[document] - self._sizes[document], ends[document])
             yield self._cosines(features[vector], weights[vector])
 
-    def _weighted(self, features: Sequence[str], counts: Sequence[int]) -> tuple[Positions, Floats]:
-        """Return the numbers of the features and how much they weigh, not yet scaled."""
-        ids = np.array([self._ids[feature] for feature in features], np.intp)
-        return ids, (1 + np.log(np.array(counts, np.float32))) * self._idf[ids]
-
     def _cosines(self, ids: Positions, weights: Floats) -> Floats:
         starts, ends = self._starts[ids], self._starts[ids + 1]
         lengths = ends - starts
@@ -59,3 +55,8 @@ class TfidfIndex:
         postings = np.arange(lengths.sum()) + np.repeat(ends - np.cumsum(lengths), lengths)
         shares = self._weights[postings] * np.repeat(weights, lengths)
         return np.bincount(self._documents[postings], shares, len(self._sizes)).astype(np.float32)
+
+
+def _frequency_weights(counts: Positions) -> Floats:
+    """Return how much features weigh that occur so often, 1 + log count."""
+    return np.asarray(1 + np.log(counts, dtype=np.float32))

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +87,23 @@ def cache_home(pytestconfig) -> Path:
 
 
 @pytest.fixture(scope="session")
-def faq(bicycles, cache_home) -> Faq:
+def one_at_a_time(cache_home) -> Callable[[], AbstractContextManager[None]]:
+    """Let one worker learn what all need: the others wait, and find it in the cache."""
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        with (cache_home / "lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            yield
+
+    return alone
+
+
+@pytest.fixture(scope="session")
+def faq(bicycles, cache_home, one_at_a_time) -> Faq:
     """The small FAQ, matched by words alone."""
-    return Faq(load(bicycles, refusal), cache=Cache(cache_home / "clinic-faq"))
+    with one_at_a_time():
+        return Faq(load(bicycles, refusal), cache=Cache(cache_home / "clinic-faq"))
 
 
 @pytest.fixture
@@ -104,10 +120,11 @@ def faq_of(tmp_path) -> Callable[..., Faq]:
 
 
 @pytest.fixture(scope="session")
-def own_faq(cache_home) -> Faq:
+def own_faq(cache_home, one_at_a_time) -> Faq:
     """The product's own FAQ, as it runs."""
     os.environ["XDG_CACHE_HOME"] = str(cache_home)
-    return load_faq(Path(__file__).parent.parent / "faq")
+    with one_at_a_time():
+        return load_faq(Path(__file__).parent.parent / "faq")
 
 
 @pytest.fixture(scope="session")
