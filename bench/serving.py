@@ -213,6 +213,8 @@ async def running(subject: Subject, scratch: Path) -> AsyncIterator[Running]:
     async with BotApi(patients.replied, subject.webhook_port) as api:
         patients.api = api
         patients.ask(1, "how big are the needles?")
+        # Updates are numbered from one again, and a database would know these numbers as answered.
+        scratch = Path(tempfile.mkdtemp(dir=scratch))
         log = scratch / "bot.log"
         began = time.perf_counter()
         with log.open("wb") as output:
