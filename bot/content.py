@@ -1,10 +1,11 @@
 """Loading the FAQ with what the bot brings to it: Telegram's limits and the encoder."""
 
+import ctypes
 import gc
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def load_faq(answers: Path) -> Faq:
     """Return the FAQ of a folder or file; raise ContentError with everything that must be mended first."""
-    with _no_garbage():
+    with _no_garbage(), _memory_given_back():
         content, folder = load(answers, refusal), cache_folder()
         try:
             return Faq(content, _encoder(folder), Cache(folder))
@@ -46,6 +47,14 @@ def _no_garbage() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+@contextmanager
+def _memory_given_back() -> Iterator[None]:
+    """Give back to the system what loading and learning took for a while; glibc would keep tens of megabytes of it."""
+    yield
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _encoder(folder: Path) -> MiniLm | None:

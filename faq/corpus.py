@@ -52,8 +52,7 @@ class Corpus:
         self._cache = cache
         self._positions = {text: position for position, text in enumerate(self.texts)}
         self._typical = len(typical)
-        self.analyses = self._read_all()
-        self._kernel = kernel(self.analyses, encoder, self._typical)
+        self._kernel = kernel(self.analyses(), encoder, self._typical)
 
     def read(self, utterance: str) -> Reading:
         """Return how an utterance is understood."""
@@ -84,8 +83,8 @@ class Corpus:
             self._cache.save(kind, key, kept)
         return kept
 
-    def _read_all(self) -> list[Analysis]:
-        """Return the texts as they are read, which takes longer than all else when the FAQ is opened again."""
+    def analyses(self) -> list[Analysis]:
+        """Return the texts as they are read; nobody keeps them, for they are most of what an FAQ would hold."""
         kept = self.learnt("analyses", (), lambda: _packed(map(self.analyzer.analyze, self.texts)))
         return [Analysis(text, *fields) for text, fields in zip(self.texts, _unpacked(kept), strict=True)]
 

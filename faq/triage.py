@@ -133,8 +133,9 @@ class Triage:
                     yield text, f"This must not call for the caution `{caution.id}`. Write its words as `not` in a cue."
 
     def _wrong_alarms(self, among: Floats) -> Iterator[tuple[str, str]]:
-        analyses = (self._corpus.analyses[position] for position in self._texts)
-        alarms = (self._alarm(analysis, row) for analysis, row in zip(analyses, among, strict=True))
+        analyses = self._corpus.analyses()
+        read = (analyses[position] for position in self._texts)
+        alarms = (self._alarm(analysis, row) for analysis, row in zip(read, among, strict=True))
         for (rule, text), alarm in zip(self._examples, alarms, strict=False):
             if alarm is None:
                 yield text, f"This example of the rule `{rule.id}` does not alarm. Is one like it under a `not:`?"
