@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.app import build_application, build_bot
 from bot.config import Settings
@@ -22,9 +22,11 @@ from bot.reloading import follow_changes
 from bot.sending import Sender
 from bot.storage import Storage, open_storage
 from bot.watchdog import notify, watch
-from bot.web import Web, listen, serving
 from bot.webhook import Webhook, usual_secret
 from faq.reply import Faq
+
+if TYPE_CHECKING:
+    from bot.web import Web
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +76,18 @@ async def _serve(
         storage.count_reply("contact", campaign=campaign)
 
     probes = {"updates": webhook.check if webhook else hearing.check, "storage": database, "faq": content}
-    web = Web(lambda: handlers.faq, metrics, probes, intake, webhook, count_visit)
+
+    def routes() -> "Web":
+        from bot.web import Web
+
+        return Web(lambda: handlers.faq, metrics, probes, intake, webhook, count_visit)
+
     background = [
         asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange, metrics.problems_found)),
         asyncio.create_task(watch(hearing)),
     ]
     try:
-        async with _served(settings, web):
+        async with _served(settings, routes):
             log.info("started")
             await (webhook.run(stop) if webhook else Poller(intake, hearing.heard).run(stop))
     finally:
@@ -102,12 +109,14 @@ def _webhook(settings: Settings, token: str, intake: Intake, hearing: Hearing, m
 
 
 @asynccontextmanager
-async def _served(settings: Settings, web: Web) -> AsyncIterator[None]:
-    """Serve the routes, if there is a port for them."""
+async def _served(settings: Settings, routes: Callable[[], "Web"]) -> AsyncIterator[None]:
+    """Serve the routes, if there is a port for them; a bot that only polls does without what serving takes."""
     if (port := settings.serving_port) is None:
         yield
         return
-    async with serving(web.app(), listen(settings.host, port)):
+    from bot.web import listen, serving
+
+    async with serving(routes().app(), listen(settings.host, port)):
         yield
 
 
