@@ -84,8 +84,9 @@ class WordList:
         self._cache = cache
 
     def __contains__(self, word: str) -> bool:
-        position = int(np.searchsorted(self._hashes, _hash(word)))
-        return position < len(self._hashes) and bool(self._hashes[position] == _hash(word))
+        hashed = _hash(word)
+        position = int(np.searchsorted(self._hashes, hashed))
+        return position < len(self._hashes) and bool(self._hashes[position] == hashed)
 
     @cached_property
     def _hashes(self) -> Hashes:

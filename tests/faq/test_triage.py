@@ -1,7 +1,7 @@
 """What sounds like an emergency must alarm; what only looks like one must not."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -454,9 +454,9 @@ QUESTIONS = ["can you mend a flat tire", "what does a repair cost", "do I get a 
 class Gate:
     """The gate of one safety.yaml, asked as a patient would."""
 
-    def __init__(self, safety: Safety, corpus: Corpus, answered: Sequence[str] = QUESTIONS) -> None:
+    def __init__(self, safety: Safety, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._triage = Triage(safety, answered, corpus)
+        self._triage = Triage(safety, QUESTIONS, corpus)
         self.wrong = self._triage.wrong
 
     def alarm(self, utterance: str) -> Alarm | None:
