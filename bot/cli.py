@@ -163,7 +163,7 @@ def _settings(answers: Path | None = None) -> "Settings":
 
 def _faq(answers: Path | None) -> "Faq":
     from bot.content import load_faq
-    from faq.loading import ContentError
+    from faq.problems import ContentError
 
     try:
         return load_faq(_settings(answers).answers)

@@ -2,41 +2,83 @@
 
 import ctypes
 import gc
+import hashlib
 import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
-from bot.markdown import refusal
-from faq.cache import Cache
+import numpy as np
+
+from bot.config import PRODUCT_ANSWERS
+from faq.cache import Cache, digest_of_code
 from faq.embedding import EncoderError, MiniLm
-from faq.loading import ContentError, Problem, lines_of_texts, load
+from faq.model import Content
+from faq.problems import ContentError, Problem
 from faq.reply import Faq
 from faq.triage import SafetyError
 
 log = logging.getLogger(__name__)
 
+# It says which answers Telegram takes.
+_MARKDOWN = Path(__file__).with_name("markdown.py")
+
 
 def load_faq(answers: Path) -> Faq:
     """Return the FAQ of a folder or file; raise ContentError with everything that must be mended first."""
-    with _no_garbage(), _memory_given_back():
-        content, folder = load(answers, refusal), cache_folder()
+    folder = cache_folder()
+    # Opening the encoder is another core's work: Python only waits for it.
+    with _no_garbage(), _memory_given_back(), ThreadPoolExecutor(max_workers=1) as beside:
+        encoder = beside.submit(_encoder, folder)
+        content = _content(answers, Cache(folder))
         try:
-            return Faq(content, _encoder(folder), Cache(folder))
+            return Faq(content, encoder.result(), Cache(folder))
         except SafetyError as error:
             raise ContentError(Problem("safety.yaml", 1, problem) for problem in error.problems) from None
 
 
 def problems_of(answers: Path) -> tuple[Problem, ...]:
     """Return what keeps the FAQ of a folder or file from going live, and what in its rules turns out wrong."""
+    from faq.loading import lines_of_texts
+
     try:
         faq = load_faq(answers)
     except ContentError as error:
         return error.problems
     lines = lines_of_texts(answers, "safety.yaml")
     return tuple(Problem("safety.yaml", lines.get(text, 1), sentence) for text, sentence in faq.triage.wrong())
+
+
+def _content(answers: Path, cache: Cache) -> Content:
+    """Return what the files hold; they are read and checked only if that was not done before, by this code."""
+    key = _digest_of_files(answers)
+    if (kept := cache.load("content", key)) is not None:
+        return Content.model_validate_json(kept["json"].tobytes())
+    from bot.markdown import refusal
+    from faq.loading import load
+
+    content = load(answers, refusal)
+    if key == _digest_of_files(answers):  # and not saved again while it was read
+        written = content.model_dump_json(by_alias=True).encode()
+        cache.save("content", key, {"json": np.frombuffer(written, np.uint8)})
+    return content
+
+
+def _digest_of_files(answers: Path) -> str:
+    """Return a digest of every file that may have a part in an FAQ, and of the code that reads it."""
+    folders = {answers if answers.is_dir() else answers.parent, PRODUCT_ANSWERS}
+    files = {answers, _MARKDOWN, *chain.from_iterable(folder.glob("*.yaml") for folder in folders)}
+    digest = hashlib.blake2b(digest_of_code() + version("markdown-it-py").encode(), digest_size=16)
+    digest.update(os.fsencode(answers))
+    for file in sorted(filter(Path.is_file, files)):
+        with suppress(OSError), file.open("rb") as opened:
+            digest.update(os.fsencode(file) + hashlib.file_digest(opened, "blake2b").digest())
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ class Cache:
 
     def _file(self, kind: str, key: str) -> Path:
         return self._folder / f"{kind}-{key}.npz"
+
+
+@lru_cache(maxsize=1)
+def digest_of_code() -> bytes:
+    """Return a digest of this folder's code, on which all depends that it worked out."""
+    return _digest(b"".join(source.read_bytes() for source in sorted(Path(__file__).parent.glob("*.py"))))
 
 
 def _digest(content: bytes) -> bytes:

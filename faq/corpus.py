@@ -1,19 +1,17 @@
 """The texts that an FAQ is matched by, each once: how an utterance is read beside them, and what was learnt of them."""
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from faq.arrays import Floats, Positions
-from faq.cache import Arrays, Cache
-from faq.likeness import Encoder, Kernel, Likeness, kernel
-from faq.text import Analysis, Analyzer, Corrections, Words
+from faq.cache import Arrays, Cache, digest_of_code
+from faq.likeness import Encoder, Kernel, Likeness, Meaning, Spelling
+from faq.text import Analysis, Analyzer
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Corpus:
         self._cache = cache
         self._positions = {text: position for position, text in enumerate(self.texts)}
         self._typical = len(typical)
-        self._kernel = kernel(self.analyses(), encoder, self._typical)
+        self._kernel = self._kernel_of(encoder)
 
     def read(self, utterance: str) -> Reading:
         """Return how an utterance is understood."""
@@ -85,25 +83,17 @@ class Corpus:
 
     def analyses(self) -> list[Analysis]:
         """Return the texts as they are read; nobody keeps them, for they are most of what an FAQ would hold."""
-        kept = self.learnt("analyses", (), lambda: _packed(map(self.analyzer.analyze, self.texts)))
-        return [Analysis(text, *fields) for text, fields in zip(self.texts, _unpacked(kept), strict=True)]
+        return [*map(self.analyzer.analyze, self.texts)]
+
+    def _kernel_of(self, encoder: Encoder | None) -> Kernel:
+        if encoder is None:
+            return Spelling(self.learnt("index", (), lambda: Spelling.index(self.analyses())))
+        index = self.learnt("index", (), lambda: Meaning.index(self.analyses(), encoder))
+        return Meaning(index, encoder, self._typical)
 
     @cached_property
     def _fingerprint(self) -> bytes:
         """A digest of all that learning depends on: this code, how texts are read, the encoder, the texts."""
-        digest = hashlib.blake2b(digest_size=16)
-        for source in sorted(Path(__file__).parent.glob("*.py")):
-            digest.update(source.read_bytes())
+        digest = hashlib.blake2b(digest_of_code(), digest_size=16)
         digest.update(repr((self.analyzer.fingerprint, self._encoder_name, self._typical, self.texts)).encode())
         return digest.digest()
-
-
-def _packed(analyses: Iterable[Analysis]) -> Arrays:
-    """Return all but the utterances as the bytes of their JSON."""
-    fields = [(each.normalized, each.words, each.terms, each.corrections) for each in analyses]
-    return {"json": np.frombuffer(json.dumps(fields).encode(), np.uint8)}
-
-
-def _unpacked(kept: Arrays) -> Iterator[tuple[str, Words, Words, Corrections]]:
-    for normalized, words, terms, corrections in json.loads(kept["json"].tobytes()):
-        yield normalized, tuple(words), tuple(terms), tuple(map(tuple, corrections))

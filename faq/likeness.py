@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from faq.arrays import Floats, Positions
+from faq.cache import Arrays
 from faq.text import Analysis
 from faq.tfidf import TfidfIndex
 
@@ -56,17 +57,17 @@ class Kernel(Protocol):
         """Return how near some texts are to others, a row for each of the former; the caller may overwrite it."""
 
 
-def kernel(analyses: Sequence[Analysis], encoder: Encoder | None, typical: int) -> Kernel:
-    """Return what tells the likeness to these texts; what the first `typical` have in common says nothing."""
-    return Meaning(encoder, analyses, typical) if encoder else Spelling(analyses)
-
-
 class Spelling:
     """Likeness by terms and by runs of characters, which see through inflection and what is misspelt beyond mending."""
 
-    def __init__(self, analyses: Sequence[Analysis]) -> None:
-        self._terms = TfidfIndex([_terms(analysis) for analysis in analyses])
-        self._characters = TfidfIndex([_characters(analysis) for analysis in analyses])
+    def __init__(self, index: Arrays) -> None:
+        self._terms, self._characters = TfidfIndex(_of(index, "terms")), TfidfIndex(_of(index, "characters"))
+
+    @staticmethod
+    def index(analyses: Sequence[Analysis]) -> Arrays:
+        """Return what the likeness to these texts is worked out with, in a form that can be kept."""
+        characters = TfidfIndex.of([_characters(analysis) for analysis in analyses])
+        return {**_named("terms", _index_of_terms(analyses)), **_named("characters", characters.arrays)}
 
     def likeness(self, analysis: Analysis) -> Likeness:
         """Return the utterance's likeness to the texts."""
@@ -97,13 +98,20 @@ class Meaning:
     What is left of two vectors is compared by a Gaussian, so that a text speaks for what is near it and no further.
     """
 
-    def __init__(self, encoder: Encoder, analyses: Sequence[Analysis], typical: int) -> None:
+    def __init__(self, index: Arrays, encoder: Encoder, typical: int) -> None:
+        """Begin with what `index` returned; what the first `typical` texts have in common says nothing."""
         self._encoder = encoder
-        self._terms = TfidfIndex([_terms(analysis) for analysis in analyses])
-        self._vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
+        self._terms = TfidfIndex(_of(index, "terms"))
+        self._vectors = index["vectors"]
         self._usual = self._vectors[:typical].mean(axis=0)
         self._along_usual = self._vectors @ self._usual
         self._lengths = _length(self._vectors - self._usual)
+
+    @staticmethod
+    def index(analyses: Sequence[Analysis], encoder: Encoder) -> Arrays:
+        """Return what the likeness to these texts is worked out with, in a form that can be kept."""
+        vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
+        return {**_named("terms", _index_of_terms(analyses)), "vectors": vectors}
 
     def likeness(self, analysis: Analysis) -> Likeness:
         """Return the utterance's likeness to the texts."""
@@ -141,6 +149,18 @@ def _faded(cosine: Floats) -> Floats:
 def _length(vectors: Floats) -> Floats:
     """Return the length along the last axis; what is as good as nothing has one too, since it must divide."""
     return np.asarray(np.maximum(np.linalg.norm(vectors, axis=-1), _LEAST_LENGTH))
+
+
+def _named(part: str, arrays: Arrays) -> Arrays:
+    return {f"{part}.{name}": array for name, array in arrays.items()}
+
+
+def _of(index: Arrays, part: str) -> Arrays:
+    return {name.removeprefix(f"{part}."): array for name, array in index.items() if name.startswith(f"{part}.")}
+
+
+def _index_of_terms(analyses: Sequence[Analysis]) -> Arrays:
+    return TfidfIndex.of([_terms(analysis) for analysis in analyses]).arrays
 
 
 def _terms(analysis: Analysis) -> Iterator[str]:

@@ -15,9 +15,8 @@ from rapidfuzz import fuzz, process
 
 from faq import model
 from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Safety, Topic, Wording
-from faq.reading import Document, Fields, Items, Node, Problem, Text, in_quotes, quoted, read, shorten
-
-__all__ = ["ContentError", "Problem", "load"]
+from faq.problems import ContentError
+from faq.reading import Document, Fields, Items, Node, Text, in_quotes, quoted, read, shorten
 
 OWN = Path(__file__).resolve().parent
 # Below this likeness (0-100) a wrong name is no misspelling of the right one.
@@ -38,14 +37,6 @@ _FILLED_LATER = {
 _Shape = TypeVar("_Shape")
 _Path = tuple[str | int, ...]
 Refusal = Callable[[str], str | None]
-
-
-class ContentError(Exception):
-    """The FAQ cannot go live: all that must be mended first, sorted by file and line."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 def load(path: Path, refusal: Refusal = lambda _: None) -> Content:

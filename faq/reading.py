@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from faq.problems import Problem
+
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # 10,000 phrasings take about a quarter of either.
 SIZE_LIMIT = 4 * 2**20
@@ -36,18 +38,6 @@ _NOT_AT_THE_START = re.compile(
     r"[@`%&*!,\]}]|[|>](?![-+1-9]{0,2} *(?:#|$))|\[[^][]*\] *[^\s#,\]}]|\{[^{}]*\} *[^\s#,\]}]"
 )
 _COMMENT = re.compile(r"(?<! ) +#.*$")
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One thing to mend in a file of the FAQ, told to someone who has never programmed."""
-
-    file: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
 
 
 @dataclass(frozen=True)

@@ -172,12 +172,17 @@ class Faq:
 
     def _of_several(self, utterance: str, ranking: Ranking) -> Answer | None:
         """Return the answer to the first of several questions that are each sure, with the next one beside it."""
-        sentences = [sentence for sentence in _QUESTION.findall(utterance) if sentence.strip()]
-        if len(sentences) < 2:
-            return None
-        chosen = (self._chosen(self._rank(sentence)) for sentence in sentences[:_MOST_QUESTIONS])
-        sure = list(dict.fromkeys(each.entry for each in chosen if isinstance(each, Answer)))
-        return Answer(ranking, sure[0], sure[1]) if len(sure) > 1 else None
+        parts = [part for part in _QUESTION.findall(utterance) if any(map(str.isalnum, part))][:_MOST_QUESTIONS]
+        sure = dict[str, Entry]()
+        for looked_at, part in enumerate(parts):
+            # A look takes as long as a message does, and most parts are no sure question by themselves.
+            if len(sure) + len(parts) - looked_at < 2:
+                return None
+            chosen = self._chosen(self._rank(part))
+            if isinstance(chosen, Answer):
+                sure[chosen.entry.id] = chosen.entry
+        first, second, *_ = (*sure.values(), None, None)
+        return Answer(ranking, first, second) if first and second else None
 
     def _following_up(self, utterance: str, about: Entry) -> Answer | Clarify | None:
         """Understand "and for children?" with the question of the entry that it replies to."""

@@ -1,11 +1,13 @@
 """Cosine similarity of TF-IDF vectors, over an inverted index: a question costs what its own features cost."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from faq.arrays import Floats, Positions
+from faq.cache import Arrays
 
 
 class TfidfIndex:
@@ -14,21 +16,40 @@ class TfidfIndex:
     The weights are those of Manning, Raghavan and Schütze, Introduction to Information Retrieval, section 6.4.
     """
 
-    def __init__(self, documents: Sequence[Iterable[str]]) -> None:
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+        names = json.loads(arrays["features"].tobytes())
+        self._ids = dict(zip(names, range(len(names)), strict=True))
+        self._idf: Floats = arrays["idf"]
+        # The inverted lists one after another: which documents have a feature, and with which weight.
+        self._starts = np.concatenate([[0], np.cumsum(arrays["seen_in"])])
+        self._documents, self._weights = arrays["documents"], arrays["weights"]
+        self._sizes = np.bincount(self._documents, minlength=arrays["count"])
+
+    @classmethod
+    def of(cls, documents: Sequence[Iterable[str]]) -> "TfidfIndex":
+        """Return the index of these documents."""
         features = [[*document] for document in documents]
-        self._ids: dict[str, int] = {}
-        ids = [self._ids.setdefault(feature, len(self._ids)) for document in features for feature in document]
+        known: dict[str, int] = {}
+        ids = [known.setdefault(feature, len(known)) for document in features for feature in document]
         owners = np.repeat(np.arange(len(features)), [*map(len, features)])
-        # Each feature with each document that has it, once: sorted by feature, so these are the inverted lists.
+        # Each feature with each document that has it, once, sorted by feature.
         postings, counts = np.unique(np.array(ids, np.intp) * len(features) + owners, return_counts=True)
-        of_feature, self._documents = np.divmod(postings, len(features) or 1)
-        seen_in = np.bincount(of_feature, minlength=len(self._ids))
-        self._starts = np.concatenate([[0], np.cumsum(seen_in)])
-        self._sizes = np.bincount(self._documents, minlength=len(features))
-        self._idf: Floats = (np.log((1 + len(features)) / (1 + seen_in)) + 1).astype(np.float32)
-        weights = _frequency_weights(counts) * self._idf[of_feature]
-        lengths = np.sqrt(np.bincount(self._documents, weights**2, len(features)))
-        self._weights: Floats = (weights / lengths[self._documents]).astype(np.float32)
+        of_feature, having = np.divmod(postings, len(features) or 1)
+        seen_in = np.bincount(of_feature, minlength=len(known))
+        idf = (np.log((1 + len(features)) / (1 + seen_in)) + 1).astype(np.float32)
+        weights = _frequency_weights(counts) * idf[of_feature]
+        lengths = np.sqrt(np.bincount(having, weights**2, len(features)))
+        return cls(
+            {
+                "features": np.frombuffer(json.dumps([*known]).encode(), np.uint8),
+                "seen_in": seen_in,
+                "idf": idf,
+                "documents": having,
+                "weights": (weights / lengths[having]).astype(np.float32),
+                "count": np.array(len(features)),
+            }
+        )
 
     def similarities(self, features: Iterable[str]) -> Floats:
         """Return the cosine of the features to each document, in the documents' order."""

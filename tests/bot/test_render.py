@@ -9,8 +9,8 @@ from bot.handlers import Handlers
 from bot.markdown import LONGEST_ANSWER
 from bot.offline import Sent, open_conversation, plain
 from bot.render import Renderer
-from faq.loading import ContentError
 from faq.model import ID_LENGTH
+from faq.problems import ContentError
 from faq.reply import Faq
 from tests.conftest import BICYCLES
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faq import loading
-from faq.loading import ContentError, Problem, lines_of_texts, load
+from faq.loading import lines_of_texts, load
 from faq.model import Entry
+from faq.problems import ContentError, Problem
 from tests.faq.test_reading import FAQ, LINES, OTHERS, in_bounded_time, line_of, told, with_line
 
 ONE_TEXT = "Write one text; in quotes if it begins with a bracket."

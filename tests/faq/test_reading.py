@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faq import reading
-from faq.loading import ContentError, load
+from faq.loading import load
+from faq.problems import ContentError
 
 FAQ = """\
 # Everything the bot says.

@@ -1,0 +1,120 @@
+"""Loading an FAQ once, and again only when it changed."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.content import load_faq, problems_of
+from bot.markdown import refusal
+from faq.loading import load
+from faq.problems import ContentError
+
+SHOP = """\
+clinic: {name: The Bicycle Shop, contact: "https://bicycles.example/contact"}
+topics: [{id: shop, title: The shop}]
+sources: {handbook: {title: Our handbook, address: "https://bicycles.example/handbook"}}
+entries:
+  - id: hours
+    topic: shop
+    question: When are you open?
+    answer: From nine to six.
+    phrasings: [opening hours, are you open on sundays]
+    sources: [handbook]
+    reviewed: 2026-03-01
+    related: [repairs]
+  - id: repairs
+    topic: shop
+    question: What does a repair cost?
+    answer: Please ask us.
+    handoff: true
+"""
+SAFETY = """\
+notices: [{id: medical, text: "Call {emergency}."}]
+cues: {fire: [fire, burning, {not: fire brigade}]}
+rules:
+  - {id: fire, kind: medical, reason: It burns., cues: [[fire]], examples: [the shop is on fire], not: [a fire sale]}
+cautions: [{id: children, text: Ask first., cues: [[fire]], not: [my child likes it]}]
+applies_to: [repairs]
+see: hours
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(own_faq, cache_home, tmp_path, monkeypatch) -> Path:
+    """A cache folder that holds the encoder, which takes seconds to make, and nothing yet of any FAQ."""
+    folder = tmp_path / "cache" / "clinic-faq"
+    folder.mkdir(parents=True)
+    for model in (cache_home / "clinic-faq").glob("minilm-*.onnx"):
+        (folder / model.name).hardlink_to(model)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder
+
+
+@pytest.fixture
+def shop(tmp_path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "answers.yaml").write_text(SHOP)
+    (folder / "safety.yaml").write_text(SAFETY)
+    (folder / "background.yaml").write_text("weather: [will it rain tomorrow, how warm is it]")
+    return folder
+
+
+def test_what_is_kept_is_all_that_was_read(shop, cache):
+    """It is compared record by record, as the bot takes it from its cache and as the files hold it."""
+    load_faq(shop)
+    kept, read = load_faq(shop), load(shop, refusal)
+    assert [*cache.glob("content-*")]
+    assert [*kept.entries.values()] == [*read.answers.entries]
+    assert (kept.clinic, kept.wording, kept.sources) == (
+        read.answers.clinic,
+        read.answers.wording,
+        read.answers.sources,
+    )
+    assert kept.alarm("the shop is on fire").kind == read.safety.notices[0]
+    assert kept.reply("the fire brigade is here, what is a repair?").cautions == ()
+    assert kept.reply("it is burning! what does a repair cost?", calm=True).cautions == read.safety.cautions
+
+
+@pytest.mark.parametrize("name", ["answers.yaml", "safety.yaml"])
+def test_a_saved_change_counts_and_so_does_taking_it_back(shop, name):
+    def told() -> tuple[str, str]:
+        faq = load_faq(shop)
+        return faq.entries["hours"].answer, faq.alarm("the shop is on fire").kind.text
+
+    file, before = shop / name, told()
+    written = file.read_text()
+    file.write_text(written.replace("From nine to six.", "From ten to five.").replace("Call", "Ring"))
+    assert told() != before
+    file.write_text(written)
+    assert told() == before
+
+
+def test_a_file_that_comes_or_goes_counts(shop):
+    assert load_faq(shop).reply("hello").kind == "smalltalk"  # as the product's own lexicon has it
+    (shop / "lexicon.yaml").write_text("language: english")
+    assert load_faq(shop).reply("hello").kind != "smalltalk"
+    (shop / "lexicon.yaml").unlink()
+    assert load_faq(shop).reply("hello").kind == "smalltalk"
+
+
+def test_another_file_beside_it_is_another_faq(shop):
+    load_faq(shop)
+    with pytest.raises(ContentError, match="There is no file"):
+        load_faq(shop / "other.yaml")
+
+
+def test_a_broken_file_is_told_each_time_and_keeps_nothing(shop, cache):
+    (shop / "answers.yaml").write_text(SHOP.replace("topic: shop", "topic: shops"))
+    for _ in range(2):
+        with pytest.raises(ContentError, match="shops"):
+            load_faq(shop)
+    assert problems_of(shop)
+    assert not [*cache.glob("content-*")]
+
+
+def test_what_the_cache_holds_spoilt_is_read_again(shop, cache):
+    load_faq(shop)
+    for kept in cache.glob("content-*"):
+        kept.write_bytes(kept.read_bytes()[:-9])
+    assert load_faq(shop).entries.keys() == {"hours", "repairs"}
