@@ -47,6 +47,7 @@ class Renderer:
         self._wording = faq.wording
         self._kept_days = kept_days
         self._asks_feedback = asks_feedback
+        self._pages: dict[str, Outgoing] = {}
 
     def reply(self, reply: Reply) -> Outgoing:
         """Render a reply of any kind."""
@@ -69,6 +70,13 @@ class Renderer:
 
     def entry(self, entry: Entry, cautions: Sequence[Caution] = (), also: Entry | None = None) -> Outgoing:
         """Render an entry: question, answer, cautions, the day of review with the sources, and where to go next."""
+        if cautions or also:
+            return self._page(entry, cautions, also)
+        if entry.id not in self._pages:
+            self._pages[entry.id] = self._page(entry)
+        return self._pages[entry.id]
+
+    def _page(self, entry: Entry, cautions: Sequence[Caution] = (), also: Entry | None = None) -> Outgoing:
         answer = self._with_cautions(to_html(entry.answer), cautions)
         # The first line is also how a reply to this message is known to be about this entry.
         parts = [f"<b>{escape(entry.question, quote=False)}</b>", answer, self._review(entry)]

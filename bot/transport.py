@@ -9,6 +9,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, F
 from httpx import create_ssl_context
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
+from yarl import URL
 
 # Files take longer to write than words.
 _FILES_SECONDS = 20.0
@@ -60,6 +61,17 @@ class AiohttpRequest(BaseRequest):
         if session is not None:
             await session.close()
 
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        """Return Telegram's answer; of a message that was just sent, without what only its sender could want to know.
+
+        python-telegram-bot would make an object of every button, which takes longer than sending them.
+        """
+        answer = BaseRequest.parse_json_payload(payload)
+        if isinstance(sent := answer.get("result"), dict) and "message_id" in sent:
+            sent.pop("reply_markup", None)
+        return answer
+
     async def do_request(
         self,
         url: str,
@@ -79,7 +91,7 @@ class AiohttpRequest(BaseRequest):
         limits = replace(self._limits, **usual | asked)
         try:
             async with self._session.request(
-                method, url, data=_form(request_data), timeout=limits.as_timeout(), allow_redirects=False
+                method, url, **_body(request_data), timeout=limits.as_timeout(), allow_redirects=False
             ) as response:
                 return response.status, await response.read()
         except TimeoutError:
@@ -88,14 +100,18 @@ class AiohttpRequest(BaseRequest):
             raise NetworkError(f"aiohttp.{type(error).__name__}") from None
 
 
-def _form(request_data: RequestData | None) -> FormData | None:
+def _body(request_data: RequestData | None) -> dict[str, Any]:
     """Return the parameters as a form, with the files as its further parts."""
     if request_data is None:
-        return None
+        return {}
+    if not request_data.contains_files:
+        # As aiohttp's own form is encoded, in a tenth of the time.
+        encoded = URL.build(query=request_data.json_parameters).raw_query_string.encode()
+        return {"data": encoded, "headers": {"Content-Type": "application/x-www-form-urlencoded"}}
     form = FormData(request_data.json_parameters)
     for name, (filename, content, mimetype) in request_data.multipart_data.items():
         form.add_field(name, content, filename=filename, content_type=mimetype)
-    return form
+    return {"data": form}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import logging
 from contextlib import asynccontextmanager
 
@@ -93,6 +94,16 @@ async def test_parameters_arrive_as_a_form(listener, request_):
     await request_.do_request(listener.url, "POST", data(chat_id=7, text="ü & =\n", markup={"a": [1]}, off=None))
     assert listener.fields == [{"chat_id": "7", "text": "ü & =\n", "markup": '{"a": [1]}'}]
     assert listener.requests[0].content_type == "application/x-www-form-urlencoded"
+
+
+def test_of_what_was_sent_the_buttons_are_not_looked_at_again():
+    sent = b'{"ok": true, "result": {"message_id": 1, "reply_markup": {"inline_keyboard": []}}}'
+    assert AiohttpRequest.parse_json_payload(sent) == {"ok": True, "result": {"message_id": 1}}
+
+
+@pytest.mark.parametrize("payload", [b'{"ok": true, "result": [{"update_id": 1}]}', b'{"ok": true, "result": true}'])
+def test_every_other_answer_is_taken_as_it_is(payload):
+    assert AiohttpRequest.parse_json_payload(payload) == json.loads(payload)
 
 
 @pytest.mark.parametrize("content", [b"\0\xff", io.BytesIO(b"\0\xff")])
