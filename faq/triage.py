@@ -2,8 +2,9 @@
 
 safety.yaml holds, for each kind of danger, messages that must alarm and look-alikes that must not. Kernel ridge
 regression over them, and over the questions that the FAQ answers, tells how much an utterance sounds like an emergency
-of each kind. A rule, a combination of cues such as <chest> and <hurts>, lowers how much is enough. So words that were
-never written down can alarm, and "had a stroke in 2015" can stay calm (docs/matching.md, section 7).
+of each kind; its nearest neighbours on either side have a say of their own. A rule, a combination of cues such as
+<chest> and <hurts>, lowers how much is enough. So words that were never written down can alarm, and "had a stroke in
+2015" can stay calm (docs/matching.md, section 7).
 """
 
 import re
@@ -23,9 +24,11 @@ from faq.text import Analysis, Analyzer
 
 # The penalty of the ridge regression: small, as one example of a danger may be the only one of its like.
 _PENALTY = 0.05
-# From which score on an utterance alarms (-1 is calm, 1 urgent): by itself, and where a rule is met. Without an encoder
-# the score knows less. Evidence: docs/matching.md, table 6.
-_ALARMS, _ALARMS_BY_RULE = 0.2, -0.2
+# How many neighbours count, and how much: what lies between the examples is told best by the nearest of them.
+_NEIGHBOURS, _NEARNESS = 3, 4.0
+# From which score on an utterance alarms (about -1 is calm, 1 urgent): by itself, and where a rule is met. Without an
+# encoder the score knows less. Evidence: docs/matching.md, table 6.
+_ALARMS, _ALARMS_BY_RULE = 0.25, -0.25
 _ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.5, -0.3
 # How much a rule that is met adds to its kind of notice, whose scores are between 0 and 1.
 _RULES_KIND = 0.25
@@ -150,6 +153,8 @@ class Triage:
 
     def _alarm(self, analysis: Analysis, likeness: Floats) -> Alarm | None:
         urgency, *kinds = likeness @ self._coefficients
+        alike, unlike = likeness[: len(self._examples)], likeness[len(self._examples) :]
+        urgency += _NEARNESS * (_nearest(alike) - _nearest(unlike))
         met = self._rules_met(analysis)
         if urgency < (self._by_rule if met else self._by_itself):
             return None
@@ -157,8 +162,7 @@ class Triage:
             return None
         of_rules = {rule.kind for rule in met}
         kind = max((s + _RULES_KIND * (k in of_rules), k) for s, k in zip(kinds, self._notices, strict=True))[1]
-        likest = likeness[: len(self._examples)].argsort()[::-1]
-        rule, example = next(self._examples[i] for i in likest if self._examples[i][0].kind == kind)
+        rule, example = next(self._examples[i] for i in alike.argsort()[::-1] if self._examples[i][0].kind == kind)
         rule = next((rule for rule in met if rule.kind == kind), rule)
         return Alarm(rule.id, self._notices[kind], example, float(urgency))
 
@@ -179,6 +183,11 @@ class Triage:
         for row, (rule, _) in enumerate(self._examples):
             targets[row, [0, 1 + kinds.index(rule.kind)]] = 1
         return targets
+
+
+def _nearest(likeness: Floats) -> float:
+    """Return the mean likeness of the few texts that are most alike."""
+    return float(np.sort(likeness)[-_NEIGHBOURS:].mean())
 
 
 def _faults(safety: Safety) -> Iterator[str]:

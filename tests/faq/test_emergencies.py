@@ -34,18 +34,18 @@ def words_of(text: str) -> str:
     return " ".join(split_words(normalize(text).replace("'", "")))
 
 
-# At the last measurement: 95 % of the urgent alarmed, 93 % of these with their notice; 1 % of the calm and none of the
-# ordinary. One message is 1 % of the urgent and of the calm.
+# At the last measurement: 96 % of the urgent alarmed, 96 % of these with their notice; 1 % of the calm and of the
+# ordinary.
 
 
 def test_nearly_every_emergency_is_noticed(heard: Heard) -> None:
     recall = alarmed(heard, "urgent")
-    assert recall >= 0.92
+    assert recall >= 0.94
 
 
 def test_hardly_a_look_alike_raises_a_false_alarm(heard: Heard) -> None:
     false_alarms = alarmed(heard, "calm")
-    assert false_alarms <= 0.04
+    assert false_alarms <= 0.03
 
 
 def test_ordinary_messages_raise_next_to_no_alarm(heard: Heard) -> None:
@@ -77,4 +77,4 @@ def test_neither_an_emergency_nor_a_look_alike_of_the_set_was_learnt_from() -> N
 def test_no_message_stands_in_the_set_twice() -> None:
     texts = [words_of(json.loads(line)["q"]) for line in SET.read_text("utf-8").splitlines()]
     twice = len(texts) - len(set(texts))
-    assert (len(texts), twice) == (498, 0)
+    assert (len(texts), twice) == (1220, 0)
