@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 
 import numpy as np
@@ -11,7 +11,10 @@ import numpy as np
 from faq.arrays import Floats, Positions
 from faq.cache import Arrays, Cache, digest_of_code
 from faq.likeness import Encoder, Kernel, Likeness, Meaning, Spelling
-from faq.text import Analysis, Analyzer
+from faq.text import Analysis, Analyzer, Words
+
+# A message, and what is looked at by itself of it.
+_REMEMBERED = 16
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,12 @@ class Reading:
     """An utterance as it is understood."""
 
     analysis: Analysis
-    _kernel: Kernel
+    _likeness: Callable[[Words, Words], Likeness]
 
-    @cached_property
+    @property
     def likeness(self) -> Likeness:
-        """How like it is to each text of the corpus; worked out once, and only when somebody asks."""
-        return self._kernel.likeness(self.analysis)
+        """How like it is to each text of the corpus; worked out only when somebody asks."""
+        return self._likeness(self.analysis.words, self.analysis.terms)
 
 
 class Corpus:
@@ -51,10 +54,12 @@ class Corpus:
         self._positions = {text: position for position, text in enumerate(self.texts)}
         self._typical = len(typical)
         self._kernel = self._kernel_of(encoder)
+        # The sentences of a message and its questions are often the same words; this is most of the work.
+        self._likeness = lru_cache(_REMEMBERED)(self._kernel.likeness)
 
     def read(self, utterance: str) -> Reading:
         """Return how an utterance is understood."""
-        return Reading(self.analyzer.analyze(utterance), self._kernel)
+        return Reading(self.analyzer.analyze(utterance), self._likeness)
 
     def positions(self, texts: Iterable[str]) -> Positions:
         """Return where texts of the corpus stand in it."""

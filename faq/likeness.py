@@ -10,7 +10,7 @@ import numpy as np
 
 from faq.arrays import Floats, Positions
 from faq.cache import Arrays
-from faq.text import Analysis
+from faq.text import Analysis, Words
 from faq.tfidf import TfidfIndex
 
 # How much terms weigh beside meaning or characters, and how fast meaning fades: docs/matching.md, table 2.
@@ -47,8 +47,8 @@ class Likeness:
 class Kernel(Protocol):
     """Tells how like an utterance is to each text, and how like the texts are to each other."""
 
-    def likeness(self, analysis: Analysis) -> Likeness:
-        """Return the utterance's likeness to the texts."""
+    def likeness(self, words: Words, terms: Words) -> Likeness:
+        """Return the likeness to the texts of an utterance of these words and terms."""
 
     def among(self, texts: Positions) -> Floats:
         """Return the overall likeness of some texts to each other, a row a text; the caller may overwrite it."""
@@ -66,13 +66,13 @@ class Spelling:
     @staticmethod
     def index(analyses: Sequence[Analysis]) -> Arrays:
         """Return what the likeness to these texts is worked out with, in a form that can be kept."""
-        characters = TfidfIndex.of([_characters(analysis) for analysis in analyses])
+        characters = TfidfIndex.of([_characters(analysis.words) for analysis in analyses])
         return {**_named("terms", _index_of_terms(analyses)), **_named("characters", characters.arrays)}
 
-    def likeness(self, analysis: Analysis) -> Likeness:
-        """Return the utterance's likeness to the texts."""
-        terms = self._terms.similarities(_terms(analysis))
-        mixed = _mixed(terms, self._characters.similarities(_characters(analysis)))
+    def likeness(self, words: Words, terms: Words) -> Likeness:
+        """Return the likeness to the texts of an utterance of these words and terms."""
+        by_terms = self._terms.similarities(_with_pairs(terms))
+        mixed = _mixed(by_terms, self._characters.similarities(_characters(words)))
         return Likeness(mixed, mixed)
 
     def among(self, texts: Positions) -> Floats:
@@ -113,15 +113,15 @@ class Meaning:
         vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
         return {**_named("terms", _index_of_terms(analyses)), "vectors": vectors}
 
-    def likeness(self, analysis: Analysis) -> Likeness:
-        """Return the utterance's likeness to the texts."""
-        vector = self._encoder.encode(" ".join(analysis.words))
+    def likeness(self, words: Words, terms: Words) -> Likeness:
+        """Return the likeness to the texts of an utterance of these words and terms."""
+        vector = self._encoder.encode(" ".join(words))
         near = self._vectors @ vector
         # (a - u)(b - u) = ab - au - bu + uu: so the texts' vectors are gone through, and kept, only once.
         product = near - self._along_usual - (vector - self._usual) @ self._usual
         cosine = product / (self._lengths * _length(vector - self._usual))
-        terms = self._terms.similarities(_terms(analysis))
-        return Likeness((_TERMS_TO_MEANING * terms + _faded(cosine)) / (1 + _TERMS_TO_MEANING), near)
+        by_terms = self._terms.similarities(_with_pairs(terms))
+        return Likeness((_TERMS_TO_MEANING * by_terms + _faded(cosine)) / (1 + _TERMS_TO_MEANING), near)
 
     def among(self, texts: Positions) -> Floats:
         """Return the likeness of some texts to each other."""
@@ -160,18 +160,18 @@ def _of(index: Arrays, part: str) -> Arrays:
 
 
 def _index_of_terms(analyses: Sequence[Analysis]) -> Arrays:
-    return TfidfIndex.of([_terms(analysis) for analysis in analyses]).arrays
+    return TfidfIndex.of([_with_pairs(analysis.terms) for analysis in analyses]).arrays
 
 
-def _terms(analysis: Analysis) -> Iterator[str]:
+def _with_pairs(terms: Words) -> Iterator[str]:
     """Yield the terms, and each pair of neighbours, the ends of the text included."""
-    yield from analysis.terms
-    yield from map(" ".join, pairwise(("", *analysis.terms, "")))
+    yield from terms
+    yield from map(" ".join, pairwise(("", *terms, "")))
 
 
-def _characters(analysis: Analysis) -> Iterator[str]:
+def _characters(words: Words) -> Iterator[str]:
     """Yield the runs of characters within each word, its ends marked by spaces."""
-    return chain.from_iterable(map(_runs, analysis.words))
+    return chain.from_iterable(map(_runs, words))
 
 
 @lru_cache(_REMEMBERED_WORDS)

@@ -17,9 +17,10 @@ from faq.triage import Alarm, Triage, messages_of, phrases_of
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The least score for an answer, and the least joint score of what is offered (docs/matching.md, table 4)."""
+    """The least score for an answer, for small talk, and for what is offered jointly (docs/matching.md, table 4)."""
 
-    answer: float = 0.8
+    answer: float = 0.84
+    smalltalk: float = 0.8
     clarify: float = 0.15
     topic: float = 0.1
 
@@ -151,7 +152,7 @@ class Faq:
             return Urgent(ranking, alarm)
         if not ranking.analysis.words:
             return Smalltalk(ranking, "abilities")
-        if ranking.smalltalk_score >= self._thresholds.answer and len(ranking.analysis.words) <= _SMALLTALK_WORDS:
+        if ranking.smalltalk_score >= self._thresholds.smalltalk and len(ranking.analysis.words) <= _SMALLTALK_WORDS:
             return Smalltalk(ranking, ranking.smalltalk)
         chosen = self._of_several(utterance, ranking) or self._chosen(ranking)
         if about and not isinstance(chosen, Answer):
