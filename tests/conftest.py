@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from bot.content import load_faq
+from bot.content import cache_folder, load_faq
 from bot.handlers import Handlers
 from bot.markdown import refusal
 from bot.offline import open_conversation
 from faq.cache import Cache
+from faq.embedding import MiniLm
 from faq.loading import Refusal, load
 from faq.reply import Faq
 from tests import postgres as postgresql
@@ -80,10 +82,26 @@ def bicycles(tmp_path_factory) -> Path:
     return folder
 
 
+USERS_CACHE = cache_folder()
+
+
 @pytest.fixture(scope="session")
 def cache_home(pytestconfig) -> Path:
     """The user's cache folder for the tests: what is learnt is kept from one run to the next."""
     return Path(pytestconfig.cache.mkdir("clinic-faq"))
+
+
+@pytest.fixture(scope="session")
+def small_model(cache_home, one_at_a_time) -> Path:
+    """The quantized model; where the bot has run before, it and the vectors of the FAQ's texts are taken from there."""
+    folder = cache_home / "clinic-faq"
+    with one_at_a_time():
+        folder.mkdir(exist_ok=True)
+        for costly in (f"{MiniLm.name}.onnx", f"vectors-{MiniLm.name}.npz"):
+            if (USERS_CACHE / costly).exists() and not (folder / costly).exists():
+                copy(USERS_CACHE / costly, folder)
+        MiniLm(folder)
+    return folder / f"{MiniLm.name}.onnx"
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +138,7 @@ def faq_of(tmp_path) -> Callable[..., Faq]:
 
 
 @pytest.fixture(scope="session")
-def own_faq(cache_home, one_at_a_time) -> Faq:
+def own_faq(cache_home, small_model, one_at_a_time) -> Faq:
     """The product's own FAQ, as it runs."""
     os.environ["XDG_CACHE_HOME"] = str(cache_home)
     with one_at_a_time():

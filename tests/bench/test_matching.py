@@ -27,8 +27,8 @@ def collection() -> Collection:
 
 
 @pytest.fixture
-def folders(tmp_path, cache_home) -> Folders:
-    return Folders(tmp_path, cache_home / "clinic-faq")
+def folders(tmp_path, small_model) -> Folders:
+    return Folders(tmp_path, small_model.parent)
 
 
 @pytest.mark.parametrize("name", MATCHERS)

@@ -37,7 +37,7 @@ class Outcome:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, cache_home) -> Path:
+def folder(tmp_path, monkeypatch, cache_home, small_model) -> Path:
     """The folder to call from: no setting is made, and what the bot learns is kept from one test run to the next."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -203,7 +203,7 @@ def test_check_finds_nothing_in_a_sound_faq(call, shop):
     assert call("check", "--json", "--answers", shop) == Outcome(0, "[]\n", "")
 
 
-def test_check_finds_nothing_in_the_products_own_faq(call):
+def test_check_finds_nothing_in_the_products_own_faq(call, own_faq):
     assert call("check") == Outcome(0, "No problems found.\n", "")
 
 

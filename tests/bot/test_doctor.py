@@ -25,7 +25,7 @@ NAMES = ["token", "network", "clock", "webhook", "database", "faq", "encoder", "
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, cache_home) -> Path:
+def folder(tmp_path, monkeypatch, cache_home, small_model) -> Path:
     """The folder to start in, with nothing set but the cache of earlier test runs."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -275,7 +274,8 @@ async def test_one_chat_waits_for_its_own_turn_and_keeps_no_other_waiting():
     times = {chat_id: [at - began for at, chat in served if chat == chat_id] for chat_id in (1, 2)}
     assert max(times[2]) < 0.1
     assert times[1][9] < 0.1
-    assert all(late - early > 0.01 for early, late in pairwise(times[1][10:]))
+    earliest = [number / 50 for number in range(1, 11)]  # after ten at once; on a busy machine later
+    assert all(at > due - 0.001 for at, due in zip(times[1][10:], earliest, strict=True))
 
 
 async def test_a_wait_for_a_turn_can_be_given_up():

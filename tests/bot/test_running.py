@@ -53,7 +53,7 @@ class Process:
 
 
 @pytest.fixture
-def running(server, shop, cache_home) -> Callable[..., object]:
+def running(server, shop, cache_home, small_model) -> Callable[..., object]:
     """Run the bot until the end of the block, and end it by a signal."""
 
     @asynccontextmanager

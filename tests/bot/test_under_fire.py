@@ -18,7 +18,7 @@ FLOOD = 120  # at a message a second, as Telegram allows in a chat, these would 
 
 
 @pytest.fixture
-def bot(shop, tmp_path, cache_home):
+def bot(shop, tmp_path, cache_home, small_model):
     """Start the bot with these settings as a process of its own, and stop it as systemd does; its log comes back."""
 
     @asynccontextmanager

@@ -16,14 +16,6 @@ MODEL = Path(importlib.util.find_spec(PACKAGE).origin).with_name("model.onnx")
 NEEDLES, PRICES, PARKING = "how big are the needles", "what does a visit cost", "is there parking"
 
 
-@pytest.fixture(scope="session")
-def small_model(cache_home) -> Path:
-    """The quantized model, kept from one test run to the next."""
-    folder = cache_home / "clinic-faq"
-    MiniLm(folder)
-    return folder / f"{MiniLm.name}.onnx"
-
-
 @pytest.fixture
 def folder(tmp_path, small_model) -> Path:
     """A folder that holds the quantized model and nothing else."""

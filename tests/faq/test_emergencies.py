@@ -17,7 +17,8 @@ Heard = Counter[tuple[str, str | None, str | None]]
 
 @pytest.fixture(scope="module")
 def heard(own_faq: Faq) -> Heard:
-    messages = map(json.loads, SET.read_text("utf-8").splitlines())
+    # Every third will do to notice what breaks: `clinic-faq evaluate` measures all.
+    messages = map(json.loads, SET.read_text("utf-8").splitlines()[::3])
     alarms = ((message["kind"], message["notice"], own_faq.alarm(message["q"])) for message in messages)
     return Counter((kind, notice, alarm and alarm.kind.id) for kind, notice, alarm in alarms)
 

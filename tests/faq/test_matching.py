@@ -59,8 +59,8 @@ SHOP = (
 
 
 @pytest.fixture(scope="module")
-def meaning(cache_home) -> MiniLm:
-    return MiniLm(cache_home / "clinic-faq")
+def meaning(small_model) -> MiniLm:
+    return MiniLm(small_model.parent)
 
 
 @pytest.fixture(scope="module", params=["by words alone", "with meaning"])

@@ -480,10 +480,9 @@ Build = Callable[..., Gate]
 
 
 @pytest.fixture(scope="module", params=["by words alone", "with meaning"])
-def encoder(request, cache_home) -> MiniLm | None:
+def encoder(request, small_model) -> MiniLm | None:
     """Every promise holds with an encoder and without."""
-    folder = cache_home / "clinic-faq"
-    return MiniLm(folder) if request.param == "with meaning" else None
+    return MiniLm(small_model.parent) if request.param == "with meaning" else None
 
 
 @pytest.fixture
