@@ -101,7 +101,7 @@ def _fuzzy(texts: Sequence[str], scorer: Callable[..., float]) -> Likeness:
 
 def characters(texts: Sequence[str]) -> Likeness:
     """Compare by TF-IDF of runs of characters within words, as scikit-learn's analyzer `char_wb`."""
-    index = TfidfIndex.of([_characters(text) for text in texts])
+    index = TfidfIndex(TfidfIndex.index([_characters(text) for text in texts]))
     return lambda utterance: index.similarities(_characters(utterance))
 
 

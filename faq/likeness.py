@@ -66,8 +66,8 @@ class Spelling:
     @staticmethod
     def index(analyses: Sequence[Analysis]) -> Arrays:
         """Return what the likeness to these texts is worked out with, in a form that can be kept."""
-        characters = TfidfIndex.of([_characters(analysis.words) for analysis in analyses])
-        return {**_named("terms", _index_of_terms(analyses)), **_named("characters", characters.arrays)}
+        characters = TfidfIndex.index([_characters(analysis.words) for analysis in analyses])
+        return {**_named("terms", _index_of_terms(analyses)), **_named("characters", characters)}
 
     def likeness(self, words: Words, terms: Words) -> Likeness:
         """Return the likeness to the texts of an utterance of these words and terms."""
@@ -160,7 +160,7 @@ def _of(index: Arrays, part: str) -> Arrays:
 
 
 def _index_of_terms(analyses: Sequence[Analysis]) -> Arrays:
-    return TfidfIndex.of([_with_pairs(analysis.terms) for analysis in analyses]).arrays
+    return TfidfIndex.index([_with_pairs(analysis.terms) for analysis in analyses])
 
 
 def _with_pairs(terms: Words) -> Iterator[str]:

@@ -17,7 +17,7 @@ class TfidfIndex:
     """
 
     def __init__(self, arrays: Arrays) -> None:
-        self.arrays = arrays
+        """Begin with what `index` returned."""
         names = json.loads(arrays["features"].tobytes())
         self._ids = dict(zip(names, range(len(names)), strict=True))
         self._idf: Floats = arrays["idf"]
@@ -26,9 +26,9 @@ class TfidfIndex:
         self._documents, self._weights = arrays["documents"], arrays["weights"]
         self._sizes = np.bincount(self._documents, minlength=arrays["count"])
 
-    @classmethod
-    def of(cls, documents: Sequence[Iterable[str]]) -> "TfidfIndex":
-        """Return the index of these documents."""
+    @staticmethod
+    def index(documents: Sequence[Iterable[str]]) -> Arrays:
+        """Return the index of these documents, in a form that can be kept."""
         features = [[*document] for document in documents]
         known: dict[str, int] = {}
         ids = [known.setdefault(feature, len(known)) for document in features for feature in document]
@@ -40,16 +40,14 @@ class TfidfIndex:
         idf = (np.log((1 + len(features)) / (1 + seen_in)) + 1).astype(np.float32)
         weights = _frequency_weights(counts) * idf[of_feature]
         lengths = np.sqrt(np.bincount(having, weights**2, len(features)))
-        return cls(
-            {
-                "features": np.frombuffer(json.dumps([*known]).encode(), np.uint8),
-                "seen_in": seen_in,
-                "idf": idf,
-                "documents": having,
-                "weights": (weights / lengths[having]).astype(np.float32),
-                "count": np.array(len(features)),
-            }
-        )
+        return {
+            "features": np.frombuffer(json.dumps([*known]).encode(), np.uint8),
+            "seen_in": seen_in,
+            "idf": idf,
+            "documents": having,
+            "weights": (weights / lengths[having]).astype(np.float32),
+            "count": np.array(len(features)),
+        }
 
     def similarities(self, features: Iterable[str]) -> Floats:
         """Return the cosine of the features to each document, in the documents' order."""

@@ -11,20 +11,20 @@ words = st.lists(st.sampled_from("abcdefgh"), max_size=8)
 
 
 def test_the_same_words_are_entirely_alike_and_other_words_not_at_all():
-    index = TfidfIndex.of([["needle", "size"], ["price"]])
+    index = TfidfIndex(TfidfIndex.index([["needle", "size"], ["price"]]))
     assert index.similarities(["size", "needle"]) == pytest.approx([1, 0])
     assert index.similarities(["weather"]) == pytest.approx([0, 0])
 
 
 def test_a_rare_word_counts_more_than_a_common_one():
-    index = TfidfIndex.of([["it", "hurts"], ["it", "costs"], ["it", "works"]])
+    index = TfidfIndex(TfidfIndex.index([["it", "hurts"], ["it", "costs"], ["it", "works"]]))
     hurts, costs, _ = index.similarities(["it", "hurts"])
     assert hurts > 2 * costs > 0
 
 
 @given(st.lists(words, min_size=1, max_size=6), words)
 def test_it_is_the_cosine_of_the_weighted_counts(documents, question):
-    index = TfidfIndex.of(documents)
+    index = TfidfIndex(TfidfIndex.index(documents))
     assert index.similarities(question) == pytest.approx(_by_definition(documents, question), abs=1e-5)
     between = [index.similarities(document) for document in documents]
     assert [*index.between_documents(np.arange(len(documents)))] == pytest.approx(np.array(between), abs=1e-5)
