@@ -95,7 +95,7 @@ def cache_home(pytestconfig) -> Path:
 def small_model(cache_home, one_at_a_time) -> Path:
     """The quantized model; where the bot has run before, it and the vectors of the FAQ's texts are taken from there."""
     folder = cache_home / "clinic-faq"
-    with one_at_a_time():
+    with one_at_a_time("model"):
         folder.mkdir(exist_ok=True)
         for costly in (f"{MiniLm.name}.onnx", f"vectors-{MiniLm.name}.npz"):
             if (USERS_CACHE / costly).exists() and not (folder / costly).exists():
@@ -105,12 +105,12 @@ def small_model(cache_home, one_at_a_time) -> Path:
 
 
 @pytest.fixture(scope="session")
-def one_at_a_time(cache_home) -> Callable[[], AbstractContextManager[None]]:
-    """Let one worker learn what all need: the others wait, and find it in the cache."""
+def one_at_a_time(cache_home) -> Callable[[str], AbstractContextManager[None]]:
+    """Let one worker learn something that all need: the others wait, and find it in the cache."""
 
     @contextmanager
-    def alone() -> Iterator[None]:
-        with (cache_home / "lock").open("w") as lock:
+    def alone(what: str) -> Iterator[None]:
+        with (cache_home / f"{what}.lock").open("w") as lock:
             flock(lock, LOCK_EX)
             yield
 
@@ -120,7 +120,7 @@ def one_at_a_time(cache_home) -> Callable[[], AbstractContextManager[None]]:
 @pytest.fixture(scope="session")
 def faq(bicycles, cache_home, one_at_a_time) -> Faq:
     """The small FAQ, matched by words alone."""
-    with one_at_a_time():
+    with one_at_a_time("bicycles"):
         return Faq(load(bicycles, refusal), cache=Cache(cache_home / "clinic-faq"))
 
 
@@ -141,7 +141,7 @@ def faq_of(tmp_path) -> Callable[..., Faq]:
 def own_faq(cache_home, small_model, one_at_a_time) -> Faq:
     """The product's own FAQ, as it runs."""
     os.environ["XDG_CACHE_HOME"] = str(cache_home)
-    with one_at_a_time():
+    with one_at_a_time("own"):
         return load_faq(Path(__file__).parent.parent / "faq")
 
 

@@ -389,7 +389,7 @@ def test_the_longest_message_is_read_in_time_proportional_to_its_length(own_faq:
 @pytest.fixture(scope="module")
 def by_words(cache_home, one_at_a_time) -> Faq:
     """The product's own FAQ as it is where no encoder can run."""
-    with one_at_a_time():
+    with one_at_a_time("words"):
         return Faq(load(OWN), cache=Cache(cache_home / "clinic-faq"))
 
 
