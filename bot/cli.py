@@ -110,7 +110,7 @@ def run(answers: Answers = None) -> None:
     settings = _settings(answers)
     start_logging(settings.log_format)
     log_what_nobody_caught()
-    asyncio.run(run_bot(settings, settings.token(), lambda: _faq(answers)))
+    asyncio.run(run_bot(settings, settings.token(), lambda before: _faq(answers, before)))
 
 
 @cli.command()
@@ -161,11 +161,11 @@ def _settings(answers: Path | None = None) -> "Settings":
     return settings.model_copy(update={"answers": answers}) if answers else settings
 
 
-def _faq(answers: Path | None) -> "Faq":
+def _faq(answers: Path | None, before: "Faq | None" = None) -> "Faq":
     from bot.content import load_faq
     from faq.problems import ContentError
 
     try:
-        return load_faq(_settings(answers).answers)
+        return load_faq(_settings(answers).answers, before)
     except ContentError as error:
         raise UserError(str(error), len(error.problems)) from None

@@ -29,15 +29,19 @@ log = logging.getLogger(__name__)
 _MARKDOWN = Path(__file__).with_name("markdown.py")
 
 
-def load_faq(answers: Path) -> Faq:
-    """Return the FAQ of a folder or file; raise ContentError with everything that must be mended first."""
+def load_faq(answers: Path, before: Faq | None = None) -> Faq:
+    """Return the FAQ of a folder or file; raise ContentError with everything that must be mended first.
+
+    Learning the gate takes longest. It is taken over from the version `before`, if the dangers are the same ones.
+    """
     folder = cache_folder()
     # Opening the encoder is another core's work: Python only waits for it.
     with _no_garbage(), _memory_given_back(), ThreadPoolExecutor(max_workers=1) as beside:
         encoder = beside.submit(_encoder, folder)
         content = _content(answers, Cache(folder))
+        gate = before.triage if before and before.triage.safety == content.safety else None
         try:
-            return Faq(content, encoder.result(), Cache(folder))
+            return Faq(content, encoder.result(), Cache(folder), gate=gate)
         except SafetyError as error:
             raise ContentError(Problem("safety.yaml", 1, problem) for problem in error.problems) from None
 

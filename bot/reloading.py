@@ -3,35 +3,53 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from watchfiles import awatch
 
 from bot.errors import UserError
+from bot.handlers import Handlers
 from bot.logs import cause, figures
+from bot.waiting import cancel
 from faq.reply import Faq
 
 log = logging.getLogger(__name__)
 
 # Editors save in several steps; this long after the last one the change is taken up. Two seconds are promised in all.
 _SETTLED_MS = 200
+# Who edits saves again and again; learning the gate of the product's own FAQ takes seconds of a whole core.
+_QUIET_SECONDS = 10.0
+
+# Loads the FAQ, quickly if it is given the version before.
+Load = Callable[[Faq | None], Faq]
 
 
-async def follow_changes(
-    answers: Path, load: Callable[[], Faq], exchange: Callable[[Faq], None], count: Callable[[int], None]
-) -> None:
+async def follow_changes(answers: Path, load: Load, handlers: Handlers, count: Callable[[int], None]) -> None:
     """Load the FAQ anew whenever a YAML file beside it changes; while one is broken, the last good version stays.
 
-    `count` is told how many problems the files have after each change.
+    `load` is given the version before; `count` is told how many problems the files have after each change.
     """
     folder = answers if answers.is_dir() else answers.parent
+    learning: asyncio.Task[None] | None = None
     try:
         async for _ in awatch(folder, watch_filter=_is_yaml, step=_SETTLED_MS, recursive=False):
-            count(await _take_up(load, exchange))
+            if learning:
+                await cancel(learning)
+            count(await _take_up(partial(load, handlers.faq), handlers.exchange))
+            learning = asyncio.create_task(_learn_all(load, handlers.exchange))
     except Exception as error:  # the system may have no watch left to give
         told = cause(error)
         sentence = "changes of the FAQ are not noticed, restart the bot to take them up: %s"
         log.error(sentence, told["error"], extra=figures(**told))
+
+
+async def _learn_all(load: Load, exchange: Callable[[Faq], None], quiet: float = _QUIET_SECONDS) -> None:
+    """Learn what takes longer than anybody wants to wait for a change, once nobody saves any more."""
+    await asyncio.sleep(quiet)
+    with suppress(Exception):  # what is wrong was told when it was saved
+        exchange(await asyncio.to_thread(load, None))
 
 
 async def _take_up(load: Callable[[], Faq], exchange: Callable[[Faq], None]) -> int:

@@ -18,7 +18,7 @@ from bot.limits import ChatLimit, SendLimit
 from bot.logs import cause, figures
 from bot.metrics import Metrics
 from bot.polling import Poller
-from bot.reloading import follow_changes
+from bot.reloading import Load, follow_changes
 from bot.sending import Sender
 from bot.storage import Storage, open_storage
 from bot.watchdog import notify, watch
@@ -35,14 +35,14 @@ log = logging.getLogger(__name__)
 _SWITCH_SECONDS = 0.0005
 
 
-async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> None:
+async def run_bot(settings: Settings, token: str, load: Load) -> None:
     """Answer on Telegram until SIGTERM or SIGINT; a saved change of the FAQ goes live meanwhile."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(_log_by_type)
     sys.setswitchinterval(_SWITCH_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
-    faq = load()
+    faq = load(None)
     storage = await open_storage(settings)
     try:
         await _serve(settings, token, load, faq, storage, stop)
@@ -51,9 +51,7 @@ async def run_bot(settings: Settings, token: str, load: Callable[[], Faq]) -> No
     log.info("stopped")
 
 
-async def _serve(
-    settings: Settings, token: str, load: Callable[[], Faq], faq: Faq, storage: Storage, stop: asyncio.Event
-) -> None:
+async def _serve(settings: Settings, token: str, load: Load, faq: Faq, storage: Storage, stop: asyncio.Event) -> None:
     metrics = Metrics(lost=lambda: storage.lost)
     handlers = Handlers(faq, recorder=metrics, storage=storage, limit=ChatLimit(settings.chat_limit))
     hearing = Hearing(heartbeat(token).touch)
@@ -83,7 +81,7 @@ async def _serve(
         return Web(lambda: handlers.faq, metrics, probes, intake, webhook, count_visit)
 
     background = [
-        asyncio.create_task(follow_changes(settings.answers, load, handlers.exchange, metrics.problems_found)),
+        asyncio.create_task(follow_changes(settings.answers, load, handlers, metrics.problems_found)),
         asyncio.create_task(watch(hearing)),
     ]
     try:

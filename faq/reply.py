@@ -7,7 +7,7 @@ from itertools import chain
 from typing import ClassVar
 
 from faq.cache import Cache
-from faq.corpus import Corpus, Reading
+from faq.corpus import Corpus
 from faq.likeness import Encoder
 from faq.matching import Matcher, Ranking, groups_of
 from faq.model import Caution, Content, Entry, Topic
@@ -86,9 +86,6 @@ _OFFERED = 3
 _SMALLTALK_WORDS = 12
 # Two questions in one message are common, more are not; each costs another look.
 _MOST_QUESTIONS = 3
-# An emergency is looked for in each of so many sentences; most messages have one.
-_MOST_SENTENCES = 12
-_SENTENCE = re.compile(r"[^.!?\n\u2026\uff1f\u061f\u3002]+")
 _QUESTION = re.compile(r"[^?\uff1f\u061f]*[?\uff1f\u061f]|[^?\uff1f\u061f]+$")
 
 
@@ -101,7 +98,9 @@ class Faq:
         encoder: Encoder | None = None,
         cache: Cache | None = None,
         thresholds: Thresholds = Thresholds(),
+        gate: Triage | None = None,
     ) -> None:
+        """Learn what there is to learn; a gate that is given, of an older version with the same dangers, is not."""
         self.clinic = content.answers.clinic
         self.wording = content.answers.wording
         self.sources = content.answers.sources
@@ -113,9 +112,10 @@ class Faq:
         *asked, unanswered = groups_of(entries, lexicon, background)
         questions = [*chain.from_iterable(asked)]
         self.analyzer = Analyzer(lexicon, chain(questions, phrases_of(content.safety)), cache)
-        self._corpus = Corpus(questions, chain(unanswered, messages_of(content.safety)), self.analyzer, encoder, cache)
+        others = unanswered if gate else chain(unanswered, messages_of(content.safety))
+        self._corpus = Corpus(questions, others, self.analyzer, encoder, cache)
         self._matcher = Matcher(entries, lexicon, background, self._corpus)
-        self.triage = Triage(content.safety, [*questions, *unanswered], self._corpus)
+        self.triage = gate or Triage(content.safety, [*questions, *unanswered], self._corpus)
 
     def entry(self, entry_id: str) -> Entry | None:
         """Return the entry of that id, if there is one."""
@@ -131,24 +131,15 @@ class Faq:
 
     def alarm(self, utterance: str) -> Alarm | None:
         """Tell whether an utterance sounds like an emergency, and by which rule."""
-        return self._alarm(utterance, self._corpus.read(utterance))
-
-    def _alarm(self, utterance: str, reading: Reading) -> Alarm | None:
-        if alarm := self.triage.alarm(reading):
-            return alarm
-        # A question beside it must not hide an emergency.
-        sentences = [sentence for sentence in _SENTENCE.findall(utterance) if sentence.strip()]
-        beside = map(self._corpus.read, sentences[:_MOST_SENTENCES] if len(sentences) > 1 else ())
-        return next(filter(None, map(self.triage.alarm_beside, beside)), None)
+        return self.triage.alarm(utterance)
 
     def reply(self, utterance: str, *, about: Entry | None = None, calm: bool = False) -> Reply:
         """Choose what to say to an utterance, which may be any text at all.
 
         `about` is the entry whose answer the utterance replies to, if any; `calm` tells that it is no emergency.
         """
-        reading = self._corpus.read(utterance)
-        ranking = self._matcher.rank(reading)
-        if not calm and (alarm := self._alarm(utterance, reading)):
+        ranking = self._rank(utterance)
+        if not calm and (alarm := self.triage.alarm(utterance)):
             return Urgent(ranking, alarm)
         if not ranking.analysis.words:
             return Smalltalk(ranking, "abilities")

@@ -36,6 +36,9 @@ _RULES_KIND = 0.25
 _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
 _NEGATED_WITHIN = 3
+# An emergency is looked for in each of so many sentences; most messages have one.
+_MOST_SENTENCES = 12
+_SENTENCE = re.compile(r"[^.!?\n\u2026\uff1f\u061f\u3002]+")
 # "1-17 years old" stands for seventeen phrases.
 _NUMBERS = re.compile(r"\b(\d+)-(\d+)")
 
@@ -84,7 +87,7 @@ class Triage:
     def __init__(self, safety: Safety, ordinary: Sequence[str], corpus: Corpus) -> None:
         if problems := [*_faults(safety)]:
             raise SafetyError(problems)
-        self._safety = safety
+        self.safety = safety
         self._corpus = corpus
         self._cues = _Cues(safety.cues, corpus.analyzer)
         self._notices = {notice.id: notice for notice in safety.notices}
@@ -105,29 +108,27 @@ class Triage:
                 "coefficients"
             ]
 
-    def alarm(self, reading: Reading) -> Alarm | None:
+    def alarm(self, utterance: str) -> Alarm | None:
         """Return the notice that an utterance calls for, or None."""
-        if not self._examples or not reading.analysis.words:
+        if not self._examples:
             return None
-        return self._alarm(reading.analysis, reading.likeness.overall[self._texts])
-
-    def alarm_beside(self, sentence: Reading) -> Alarm | None:
-        """Return the notice that one sentence of several calls for: out of context it needs a rule and a high score."""
-        if not self._examples or not self._rules_met(sentence.analysis):
-            return None
-        alarm = self.alarm(sentence)
-        return alarm if alarm and alarm.score >= self._by_itself else None
+        if alarm := self._alarm_of(self._corpus.read(utterance)):
+            return alarm
+        # A question beside it must not hide an emergency.
+        sentences = [sentence for sentence in _SENTENCE.findall(utterance) if sentence.strip()]
+        beside = map(self._corpus.read, sentences[:_MOST_SENTENCES] if len(sentences) > 1 else ())
+        return next(filter(None, map(self._alarm_beside, beside)), None)
 
     def cautions(self, analysis: Analysis) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for, in the file's order."""
         cues = self._cues.stated(analysis)
-        return tuple(caution for caution in self._safety.cautions if _is_met(caution.cues, cues))
+        return tuple(caution for caution in self.safety.cautions if _is_met(caution.cues, cues))
 
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Yield each example and look-alike of safety.yaml that turns out wrong, and a sentence that says how."""
         if self._examples:
             yield from self._wrong_alarms(self._corpus.among(self._texts))
-        for caution in self._safety.cautions:
+        for caution in self.safety.cautions:
             for text in caution.examples:
                 if caution not in self.cautions(self._corpus.analyzer.analyze(text)):
                     yield text, f"This example does not call for the caution `{caution.id}`. Add its words to a cue."
@@ -151,6 +152,18 @@ class Triage:
             if alarm:
                 yield text, f"This must not alarm, but sounds like “{alarm.example}” of the rule `{alarm.rule}`."
 
+    def _alarm_of(self, reading: Reading) -> Alarm | None:
+        if not reading.analysis.words:
+            return None
+        return self._alarm(reading.analysis, reading.likeness.overall[self._texts])
+
+    def _alarm_beside(self, sentence: Reading) -> Alarm | None:
+        """Return the notice that one sentence of several calls for: out of context it needs a rule and a high score."""
+        if not self._rules_met(sentence.analysis):
+            return None
+        alarm = self._alarm_of(sentence)
+        return alarm if alarm and alarm.score >= self._by_itself else None
+
     def _alarm(self, analysis: Analysis, likeness: Floats) -> Alarm | None:
         urgency, *kinds = likeness @ self._coefficients
         alike, unlike = likeness[: len(self._examples)], likeness[len(self._examples) :]
@@ -168,7 +181,7 @@ class Triage:
 
     def _rules_met(self, analysis: Analysis) -> list[Rule]:
         cues = self._cues.present(analysis)
-        return [rule for rule in self._safety.rules if _is_met(rule.cues, cues)]
+        return [rule for rule in self.safety.rules if _is_met(rule.cues, cues)]
 
     def _learn(self, targets: Floats) -> Arrays:
         among = self._corpus.among(self._texts)

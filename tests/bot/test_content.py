@@ -6,6 +6,7 @@ import pytest
 
 from bot.content import load_faq, problems_of
 from bot.markdown import refusal
+from bot.reloading import _learn_all, _take_up
 from faq.loading import load
 from faq.problems import ContentError
 
@@ -102,6 +103,30 @@ def test_another_file_beside_it_is_another_faq(shop):
     load_faq(shop)
     with pytest.raises(ContentError, match="There is no file"):
         load_faq(shop / "other.yaml")
+
+
+def test_an_edited_entry_keeps_the_gate_and_an_edited_danger_makes_a_new_one(shop):
+    first = load_faq(shop)
+    (shop / "answers.yaml").write_text(SHOP.replace("opening hours", "opening times"))
+    second = load_faq(shop, first)
+    assert second.triage is first.triage
+    assert second.alarm("the shop is on fire")
+    assert second.reply("opening times").entry.id == "hours"
+    (shop / "safety.yaml").write_text(SAFETY.replace("the shop is on fire", "it burns"))
+    assert load_faq(shop, second).triage is not second.triage
+
+
+async def test_what_takes_long_is_learnt_once_it_is_quiet(shop):
+    live = [load_faq(shop)]
+    (shop / "answers.yaml").write_text(SHOP.replace("opening hours", "opening times"))
+    await _take_up(lambda: load_faq(shop, live[-1]), live.append)
+    await _learn_all(lambda before: load_faq(shop, before), live.append, quiet=0)
+    first, changed, learnt = live
+    assert changed.triage is first.triage
+    assert learnt.triage is not first.triage
+    (shop / "answers.yaml").write_text("entries: []")
+    await _learn_all(lambda before: load_faq(shop, before), live.append, quiet=0)
+    assert live[-1] is learnt
 
 
 def test_a_broken_file_is_told_each_time_and_keeps_nothing(shop, cache):

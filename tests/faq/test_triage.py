@@ -460,7 +460,7 @@ class Gate:
         self.wrong = self._triage.wrong
 
     def alarm(self, utterance: str) -> Alarm | None:
-        return self._triage.alarm(self._corpus.read(utterance))
+        return self._triage.alarm(utterance)
 
     def cautions(self, utterance: str) -> tuple[Caution, ...]:
         return self._triage.cautions(self._corpus.analyzer.analyze(utterance))
