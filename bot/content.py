@@ -78,10 +78,11 @@ def _digest_of_files(answers: Path) -> str:
     folders = {answers if answers.is_dir() else answers.parent, PRODUCT_ANSWERS}
     files = {answers, _MARKDOWN, *chain.from_iterable(folder.glob("*.yaml") for folder in folders)}
     digest = hashlib.blake2b(digest_of_code() + version("markdown-it-py").encode(), digest_size=16)
-    digest.update(os.fsencode(answers))
-    for file in sorted(filter(Path.is_file, files)):
-        with suppress(OSError), file.open("rb") as opened:
-            digest.update(os.fsencode(file) + hashlib.file_digest(opened, "blake2b").digest())
+    for file in sorted(files):
+        digest.update(os.fsencode(file))  # what is there and can't be read is a problem to tell
+        if file.is_file():
+            with suppress(OSError), file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "blake2b").digest())
     return digest.hexdigest()
 
 

@@ -173,8 +173,9 @@ class Faq:
             chosen = self._chosen(self._rank(part))
             if isinstance(chosen, Answer):
                 sure[chosen.entry.id] = chosen.entry
-        first, second, *_ = (*sure.values(), None, None)
-        return Answer(ranking, first, second) if first and second else None
+            if len(sure) == 2:
+                return Answer(ranking, *sure.values())
+        return None
 
     def _following_up(self, utterance: str, about: Entry) -> Answer | Clarify | None:
         """Understand "and for children?" with the question of the entry that it replies to."""
@@ -201,5 +202,5 @@ class Faq:
             case Fallback():
                 shown = ()
         of_treatment = any(entry.id in self._safety.applies_to for entry in shown)
-        cautions = self.triage.cautions(chosen.ranking.analysis)
+        cautions = self.triage.cautions(chosen.ranking.analysis.utterance)
         return tuple(caution for caution in cautions if of_treatment or caution.before_answer)

@@ -29,7 +29,7 @@ class TfidfIndex:
         # The inverted lists one after another: which documents have a feature, and with which weight.
         self._starts = np.concatenate([[0], np.cumsum(arrays["seen_in"])])
         self._documents, self._weights = arrays["documents"], arrays["weights"]
-        self._sizes = np.bincount(self._documents, minlength=arrays["count"])
+        self._count = int(arrays["count"])
 
     @staticmethod
     def index(documents: Sequence[Iterable[str]]) -> Arrays:
@@ -70,12 +70,12 @@ class TfidfIndex:
         features = np.repeat(np.arange(len(seen_in)), seen_in)[by_document]
         weights = self._weights[by_document]
         # Features that many documents have are compared by a product of matrices, the others by their short lists.
-        frequent = seen_in > len(self._sizes) // _FREQUENT
+        frequent = seen_in > self._count // _FREQUENT
         columns, is_frequent = np.cumsum(frequent) - 1, frequent[features]
-        dense = np.zeros((len(self._sizes), np.count_nonzero(frequent)), np.float32)
+        dense = np.zeros((self._count, np.count_nonzero(frequent)), np.float32)
         dense[owners[is_frequent], columns[features[is_frequent]]] = weights[is_frequent]
         rare, rare_weights = features[~is_frequent], weights[~is_frequent]
-        sizes = np.bincount(owners[~is_frequent], minlength=len(self._sizes))
+        sizes = np.bincount(owners[~is_frequent], minlength=self._count)
         ends = np.cumsum(sizes)
         for start in range(0, len(documents), _BLOCK):
             block = documents[start : start + _BLOCK]
@@ -89,7 +89,7 @@ class TfidfIndex:
         # The features' postings one after another: the place in the whole, less the place where its own list begins.
         postings = np.arange(lengths.sum()) + np.repeat(ends - np.cumsum(lengths), lengths)
         shares = self._weights[postings] * np.repeat(weights, lengths)
-        return np.bincount(self._documents[postings], shares, len(self._sizes)).astype(np.float32)
+        return np.bincount(self._documents[postings], shares, self._count).astype(np.float32)
 
 
 def _frequency_weights(counts: Positions) -> Floats:

@@ -119,9 +119,9 @@ class Triage:
         beside = map(self._corpus.read, sentences[:_MOST_SENTENCES] if len(sentences) > 1 else ())
         return next(filter(None, map(self._alarm_beside, beside)), None)
 
-    def cautions(self, analysis: Analysis) -> tuple[Caution, ...]:
+    def cautions(self, utterance: str) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for, in the file's order."""
-        cues = self._cues.stated(analysis)
+        cues = self._cues.stated(self._corpus.analyzer.analyze(utterance))
         return tuple(caution for caution in self.safety.cautions if _is_met(caution.cues, cues))
 
     def wrong(self) -> Iterator[tuple[str, str]]:
@@ -130,10 +130,10 @@ class Triage:
             yield from self._wrong_alarms(self._corpus.among(self._texts))
         for caution in self.safety.cautions:
             for text in caution.examples:
-                if caution not in self.cautions(self._corpus.analyzer.analyze(text)):
+                if caution not in self.cautions(text):
                     yield text, f"This example does not call for the caution `{caution.id}`. Add its words to a cue."
             for text in caution.look_alikes:
-                if caution in self.cautions(self._corpus.analyzer.analyze(text)):
+                if caution in self.cautions(text):
                     yield text, f"This must not call for the caution `{caution.id}`. Write its words as `not` in a cue."
 
     def _wrong_alarms(self, among: Floats) -> Iterator[tuple[str, str]]:

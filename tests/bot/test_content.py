@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from bot.content import load_faq, problems_of
+from bot.errors import UserError
 from bot.markdown import refusal
 from bot.reloading import _learn_all, _take_up
 from faq.loading import load
 from faq.problems import ContentError
+from faq.reply import Faq
 
 SHOP = """\
 clinic: {name: The Bicycle Shop, contact: "https://bicycles.example/contact"}
@@ -46,7 +48,7 @@ def cache(own_faq, cache_home, tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "cache" / "clinic-faq"
     folder.mkdir(parents=True)
     for model in (cache_home / "clinic-faq").glob("minilm-*.onnx"):
-        (folder / model.name).hardlink_to(model)
+        (folder / model.name).symlink_to(model)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return folder
 
@@ -59,6 +61,13 @@ def shop(tmp_path) -> Path:
     (folder / "safety.yaml").write_text(SAFETY)
     (folder / "background.yaml").write_text("weather: [will it rain tomorrow, how warm is it]")
     return folder
+
+
+def as_the_command_does(answers: Path, before: Faq | None) -> Faq:
+    try:
+        return load_faq(answers, before)
+    except ContentError as error:
+        raise UserError(str(error)) from None
 
 
 def test_what_is_kept_is_all_that_was_read(shop, cache):
@@ -116,17 +125,47 @@ def test_an_edited_entry_keeps_the_gate_and_an_edited_danger_makes_a_new_one(sho
     assert load_faq(shop, second).triage is not second.triage
 
 
+def test_a_gate_that_is_kept_cautions_whatever_becomes_of_the_lexicon(shop):
+    typed = "it is burning, what does a repair cost?"
+    first = load_faq(shop)
+    (shop / "lexicon.yaml").write_text("language: english\nsynonyms: [[blazing, burning]]")
+    second = load_faq(shop, first)
+    assert second.triage is first.triage
+    assert [caution.id for caution in second.reply(typed, calm=True).cautions] == ["children"]
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, lambda path: path.symlink_to("nowhere")], ids=["folder", "dangling link"])
+def test_what_is_there_and_is_no_file_is_told_and_not_taken_for_absent(shop, put):
+    load_faq(shop)
+    put(shop / "lexicon.yaml")
+    with pytest.raises(ContentError, match="is not a file"):
+        load_faq(shop)
+
+
+async def test_a_mistake_in_learning_is_logged_and_the_change_stays_live(caplog):
+    def load(before):
+        raise MemoryError
+
+    await _learn_all(load, pytest.fail, pytest.fail, quiet=0)
+    assert "the safety gate is still that of before the change: MemoryError" in caplog.text
+
+
 async def test_what_takes_long_is_learnt_once_it_is_quiet(shop):
-    live = [load_faq(shop)]
+    live, problems = [load_faq(shop)], []
+
+    def load(before: Faq | None) -> Faq:
+        return as_the_command_does(shop, before)
+
     (shop / "answers.yaml").write_text(SHOP.replace("opening hours", "opening times"))
     await _take_up(lambda: load_faq(shop, live[-1]), live.append)
-    await _learn_all(lambda before: load_faq(shop, before), live.append, quiet=0)
+    await _learn_all(load, live.append, problems.append, quiet=0)
     first, changed, learnt = live
     assert changed.triage is first.triage
     assert learnt.triage is not first.triage
     (shop / "answers.yaml").write_text("entries: []")
-    await _learn_all(lambda before: load_faq(shop, before), live.append, quiet=0)
+    await _learn_all(load, live.append, problems.append, quiet=0)
     assert live[-1] is learnt
+    assert problems == [0]
 
 
 def test_a_broken_file_is_told_each_time_and_keeps_nothing(shop, cache):

@@ -255,7 +255,7 @@ def test_a_look_alike_raises_no_alarm(own_faq: Faq, utterance: str) -> None:
 
 @pytest.mark.parametrize(("utterance", "cautions"), CAUTIONS.items())
 def test_a_caution_is_for_who_must_take_care(own_faq: Faq, utterance: str, cautions: set[str]) -> None:
-    found = own_faq.triage.cautions(own_faq.analyzer.analyze(utterance))
+    found = own_faq.triage.cautions(utterance)
     assert {caution.id for caution in found} == cautions
 
 
@@ -271,7 +271,7 @@ def test_only_medicines_stand_before_the_answer(safety: Safety) -> None:
 
 
 def test_cautions_come_in_the_order_of_the_file(own_faq: Faq) -> None:
-    found = own_faq.triage.cautions(own_faq.analyzer.analyze("epileptic, pregnant, on xarelto, can I stop my pills"))
+    found = own_faq.triage.cautions("epileptic, pregnant, on xarelto, can I stop my pills")
     assert [caution.id for caution in found] == ["medicines", "pregnancy", "blood-thinners", "epilepsy"]
 
 
@@ -353,7 +353,7 @@ def test_an_emergency_now_is_not_silenced_by_one_in_the_past(own_faq: Faq) -> No
 @pytest.mark.parametrize("nothing", ["", " \n ,.!? ", "\u200b", "\U0001f600"])
 def test_a_message_without_words_is_no_alarm(own_faq: Faq, nothing: str) -> None:
     assert own_faq.alarm(nothing) is None
-    assert own_faq.triage.cautions(own_faq.analyzer.analyze(nothing)) == ()
+    assert own_faq.triage.cautions(nothing) == ()
 
 
 @given(st.text(max_size=300))
@@ -378,7 +378,7 @@ LONG = [
 def test_the_longest_message_is_read_in_time_proportional_to_its_length(own_faq: Faq, text: str) -> None:
     def seconds(utterance: str) -> float:
         began = time.process_time()
-        own_faq.triage.cautions(own_faq.analyzer.analyze(utterance))
+        own_faq.triage.cautions(utterance)
         own_faq.alarm(utterance)
         return time.process_time() - began
 
@@ -463,7 +463,7 @@ class Gate:
         return self._triage.alarm(utterance)
 
     def cautions(self, utterance: str) -> tuple[Caution, ...]:
-        return self._triage.cautions(self._corpus.analyzer.analyze(utterance))
+        return self._triage.cautions(utterance)
 
 
 def gate(
