@@ -21,9 +21,9 @@ from faq.loading import Refusal, load
 from faq.reply import Faq
 from tests import postgres as postgresql
 
-# A busy machine may take ten times as long as an idle one over an example. What thirty examples do not show, the next
-# run's other thirty may: failures are kept, and replayed first.
-settings.register_profile("unhurried", deadline=2000, max_examples=30)
+# A busy machine may take ten times as long as an idle one over an example. What fifty examples do not show, the next
+# run's other fifty may: failures are kept, and replayed first.
+settings.register_profile("unhurried", deadline=2000, max_examples=50)
 settings.load_profile("unhurried")
 
 BICYCLES = """\
