@@ -262,9 +262,9 @@ def _seconds(rank: Rank, utterance: str) -> float:
         lambda size, turn: " ".join(f"wrd{turn}x{number}" for number in range(size // 9)),
         lambda size, turn: " ".join(f"brakke{chr(97 + number % 26)}{turn}" for number in range(size // 9)),
         lambda size, turn: "q" * size + str(turn),
-        lambda size, turn: "brakes " * (size // 7),
-        lambda size, turn: "😀\u200d" * (size // 2),
-        lambda size, turn: "?" * size,
+        lambda size, turn: "brakes " * (size // 7) + str(turn),
+        lambda size, turn: "😀\u200d" * (size // 2) + str(turn),
+        lambda size, turn: "?" * size + str(turn),
     ],
     ids=["unknown words", "misspelt words", "one endless word", "one word again and again", "emoji", "question marks"],
 )
