@@ -54,10 +54,12 @@ class Corpus:
         self._positions = {text: position for position, text in enumerate(self.texts)}
         self._typical = len(typical)
         self._kernel = self._kernel_of(encoder)
-        # The sentences of a message and its questions are often the same words; this is most of the work.
+        # A message is read for ranking, for the gate and for cautions; its sentences and its questions are often the
+        # same words, whose likeness is most of the work.
+        self.read = lru_cache(_REMEMBERED)(self._read)
         self._likeness = lru_cache(_REMEMBERED)(self._kernel.likeness)
 
-    def read(self, utterance: str) -> Reading:
+    def _read(self, utterance: str) -> Reading:
         """Return how an utterance is understood."""
         return Reading(self.analyzer.analyze(utterance), self._likeness)
 

@@ -121,7 +121,7 @@ class Triage:
 
     def cautions(self, utterance: str) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for, in the file's order."""
-        cues = self._cues.stated(self._corpus.analyzer.analyze(utterance))
+        cues = self._cues.stated(self._corpus.read(utterance).analysis)
         return tuple(caution for caution in self.safety.cautions if _is_met(caution.cues, cues))
 
     def wrong(self) -> Iterator[tuple[str, str]]:
