@@ -387,11 +387,7 @@ def test_the_longest_message_is_read_in_time_proportional_to_its_length(own_faq:
     assert min(map(seconds, longest)) < 32 * min(seconds(each[:512]) for each in longest) + 0.005
 
 
-@pytest.fixture(scope="module")
-def by_words(cache_home, one_at_a_time) -> Faq:
-    """The product's own FAQ as it is where no encoder can run."""
-    with one_at_a_time("words"):
-        return Faq(load(OWN), cache=Cache(cache_home / "clinic-faq"))
+# The bicycle shop has no encoder, and the product's own dangers.
 
 
 @pytest.mark.parametrize(
@@ -404,15 +400,15 @@ def by_words(cache_home, one_at_a_time) -> Faq:
         ("needling", "chest pain and short of breath since the needles yesterday"),
     ],
 )
-def test_without_an_encoder_words_alone_tell_an_emergency(by_words, kind: str, utterance: str) -> None:
-    assert by_words.alarm(utterance).kind.id == kind
+def test_without_an_encoder_words_alone_tell_an_emergency(faq: Faq, kind: str, utterance: str) -> None:
+    assert faq.alarm(utterance).kind.id == kind
 
 
 @pytest.mark.parametrize(
     "utterance", ["how deep do needles go", "this hill is killing my legs", "can i pay by card", "hello", "bye"]
 )
-def test_without_an_encoder_a_look_alike_raises_no_alarm(by_words, utterance: str) -> None:
-    assert by_words.alarm(utterance) is None
+def test_without_an_encoder_a_look_alike_raises_no_alarm(faq: Faq, utterance: str) -> None:
+    assert faq.alarm(utterance) is None
 
 
 # What stands in a safety.yaml, shown with a small one.
