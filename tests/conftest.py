@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from coverage import Coverage
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from bot.content import cache_folder, load_faq
 from bot.handlers import Handlers
@@ -116,6 +116,13 @@ def one_at_a_time(cache_home) -> Callable[[str], AbstractContextManager[None]]:
             yield
 
     return alone
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave properties out of the coverage: measured they take thrice as long, and examples cover what they run through."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker("no_cover")
 
 
 @contextmanager

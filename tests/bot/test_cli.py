@@ -203,6 +203,7 @@ def test_check_finds_nothing_in_a_sound_faq(call, shop):
     assert call("check", "--json", "--answers", shop) == Outcome(0, "[]\n", "")
 
 
+@pytest.mark.no_cover
 def test_check_finds_nothing_in_the_products_own_faq(call, own_faq):
     assert call("check") == Outcome(0, "No problems found.\n", "")
 
