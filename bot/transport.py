@@ -4,6 +4,7 @@ import ssl
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, FormData, TCPConnector
 from httpx import create_ssl_context
@@ -39,6 +40,7 @@ class AiohttpRequest(BaseRequest):
         self._connections = connections
         self._limits = limits
         self._session: ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
 
     @property
     def read_timeout(self) -> float | None:
@@ -52,7 +54,6 @@ class AiohttpRequest(BaseRequest):
                 connector=TCPConnector(limit=self._connections, ssl=_trusted()),
                 cookie_jar=DummyCookieJar(),
                 headers={"User-Agent": self.USER_AGENT},
-                trust_env=True,
             )
 
     async def shutdown(self) -> None:
@@ -88,16 +89,25 @@ class AiohttpRequest(BaseRequest):
         given = {"pool": pool_timeout, "connect": connect_timeout, "write": write_timeout, "read": read_timeout}
         usual = {"write": _FILES_SECONDS} if request_data and request_data.contains_files else {}
         asked = {part: seconds for part, seconds in given.items() if seconds is not BaseRequest.DEFAULT_NONE}
-        limits = replace(self._limits, **usual | asked)
+        timeout = replace(self._limits, **usual | asked).as_timeout()
+        address = URL(url)
+        proxy = self._proxy_for(address)
         try:
             async with self._session.request(
-                method, url, **_body(request_data), timeout=limits.as_timeout(), allow_redirects=False
+                method, address, **_body(request_data), timeout=timeout, proxy=proxy, allow_redirects=False
             ) as response:
                 return response.status, await response.read()
         except TimeoutError:
             raise TimedOut from None
         except (ClientError, OSError) as error:  # their own words may hold the address, and that holds the token
             raise NetworkError(f"aiohttp.{type(error).__name__}") from None
+
+    def _proxy_for(self, address: URL) -> str | None:
+        """Return the proxy that the environment names, looked up once: aiohttp would ask two threads at each call."""
+        if (origin := f"{address.scheme}://{address.host}") not in self._proxies:
+            is_direct = proxy_bypass(address.host or "")
+            self._proxies[origin] = None if is_direct else getproxies().get(address.scheme)
+        return self._proxies[origin]
 
 
 def _body(request_data: RequestData | None) -> dict[str, Any]:
