@@ -119,7 +119,7 @@ def one_at_a_time(cache_home) -> Callable[[str], AbstractContextManager[None]]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave properties out of the coverage: measured they take thrice as long, and examples cover what they run through."""
+    """Leave properties out of the coverage: measured they take thrice as long, and examples cover the same."""
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker("no_cover")
