@@ -49,7 +49,7 @@ class TfidfIndex:
             "features": np.frombuffer(json.dumps([*known]).encode(), np.uint8),
             "seen_in": seen_in,
             "idf": idf,
-            "documents": having,
+            "documents": having.astype(np.int32),
             "weights": (weights / lengths[having]).astype(np.float32),
             "count": np.array(len(features)),
         }
