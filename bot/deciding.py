@@ -7,6 +7,7 @@ from functools import partial
 
 from faq.model import Entry
 from faq.reply import Faq, Reply
+from faq.triage import Alarm
 
 # What is asked again is short; so a decision takes some kilobytes, and all of them a few megabytes.
 _REMEMBERED, _LONGEST_REMEMBERED = 1000, 200
@@ -38,9 +39,9 @@ class Decider:
             self._remember(key, reply)
         return reply
 
-    async def alarm(self, utterance: str) -> bool:
-        """Tell whether an utterance sounds like an emergency."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._faq.alarm, utterance) is not None
+    async def alarm(self, utterance: str) -> Alarm | None:
+        """Tell whether an utterance sounds like an emergency, and of which kind."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._faq.alarm, utterance)
 
     def _remember(self, key: Key, reply: Reply) -> None:
         self._decided[key] = reply

@@ -13,12 +13,13 @@ from telegram.ext import ContextTypes
 from bot.config import RETENTION_DAYS
 from bot.deciding import Decider, one_thread
 from bot.errors import OutOfReachError
-from bot.limits import ChatLimit, Notices
+from bot.limits import ChatLimit, Emergency, Notices
 from bot.logs import cause, note
 from bot.recorder import Recorder
 from bot.render import Outgoing, Pressed, Renderer, without_feedback
 from faq.model import Entry
 from faq.reply import Answer, Fallback, Faq, Reply, Urgent
+from faq.triage import Alarm
 
 if TYPE_CHECKING:
     from bot.storage import Storage
@@ -171,8 +172,8 @@ class Handlers:
         chat, message = update.effective_chat, update.effective_message
         if chat is None or self._limit.admits(chat.id):
             return True
-        if message and utterance and await self._decider.alarm(utterance):
-            return not self._notices.followed(chat.id, message.edit_date or message.date)
+        if message and utterance and (alarm := await self._decider.alarm(utterance)):
+            return not self._notices.followed(_emergency(update, alarm), message.edit_date or message.date)
         if self._limit.tells(chat.id):
             note(log, "limited", update=update.update_id)
             await self._say(update, self._renderer.too_many())
@@ -185,7 +186,7 @@ class Handlers:
         # The button under a notice needs the words that the notice answers.
         sent = await self._say(update, renderer.reply(reply), quote=isinstance(reply, Urgent))
         if sent and isinstance(reply, Urgent):
-            self._notices.sent(sent.chat_id, sent.date)
+            self._notices.sent(_emergency(update, reply.alarm), sent.date)
         entry = reply.entry if isinstance(reply, Answer) else None
         self._recorder.replied(reply.kind, entry.id if entry else None, time.perf_counter() - began)
         _note(update, reply, began)
@@ -264,6 +265,11 @@ class Handlers:
         ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
         if isinstance(update, Update) and ours:
             await self._say(update, self._renderer.trouble())
+
+
+def _emergency(update: Update, alarm: Alarm) -> Emergency:
+    chat, sender = update.effective_chat, update.effective_sender
+    return chat.id if chat else 0, sender.id if sender else 0, alarm.kind.id
 
 
 def _is_for_us(message: Message, bot: Bot) -> bool:

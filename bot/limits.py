@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 Clock = Callable[[], float]
+# The chat, who wrote in it, and the id of the notice.
+Emergency = tuple[int, int, str]
 Key = TypeVar("Key", bound=Hashable)
 
 # A person asks a few questions in a row and then reads; 20 a minute are allowed for long, by CHAT_LIMIT.
@@ -91,26 +93,26 @@ class ChatLimit:
 
 
 class Notices:
-    """When each chat was last sent a notice, as Telegram dates it; the chats that had theirs longest ago are forgotten.
+    """When each notice was last sent to each person, as Telegram dates it; those sent longest ago are forgotten.
 
     Who floods the bot with emergencies would otherwise keep it busy with that chat alone, at one notice a second. A
-    message that a notice has followed is met, however many there are of its kind.
+    message that its own notice has followed is met, however many there are of its kind.
     """
 
     def __init__(self, most: int = _MOST_BUCKETS) -> None:
-        self._sent: OrderedDict[int, datetime] = OrderedDict()
+        self._sent: OrderedDict[Emergency, datetime] = OrderedDict()
         self._most = most
 
-    def sent(self, chat_id: int, date: datetime) -> None:
+    def sent(self, emergency: Emergency, date: datetime) -> None:
         """Note that a notice was sent."""
-        self._sent[chat_id] = date
-        self._sent.move_to_end(chat_id)
+        self._sent[emergency] = date
+        self._sent.move_to_end(emergency)
         if len(self._sent) > self._most:
             self._sent.popitem(last=False)
 
-    def followed(self, chat_id: int, date: datetime) -> bool:
-        """Tell whether a notice was surely sent after that date; dates are whole seconds."""
-        return chat_id in self._sent and date < self._sent[chat_id]
+    def followed(self, emergency: Emergency, date: datetime) -> bool:
+        """Tell whether its notice was surely sent after that date; dates are whole seconds."""
+        return emergency in self._sent and date < self._sent[emergency]
 
 
 class SendLimit:

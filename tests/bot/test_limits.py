@@ -13,12 +13,14 @@ from bot.app import build_bot
 from bot.handlers import Handlers
 from bot.limits import Buckets, ChatLimit, Notices, SendLimit
 from bot.markdown import to_html
-from bot.offline import PATIENT, open_conversation
+from bot.offline import GROUP, PATIENT, open_conversation
 from bot.sending import Sender
 from tests.telegram_server import TelegramServer, until
 
 FLAT = "my tire is flat"
 EMERGENCY = "my chest hurts and I can't breathe"
+# Before any notice that the offline Telegram dates.
+LONG_AGO = 1_700_000_000
 
 
 class Clock:
@@ -183,13 +185,36 @@ async def test_of_a_flood_of_emergencies_those_that_a_notice_followed_are_met_by
         assert anew.html == notice.html
 
 
+async def test_a_notice_does_not_meet_an_emergency_of_another_kind(own_faq, clock):
+    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+        for _ in range(8):
+            await conversation.say("hello")
+        [medical] = await conversation.say(EMERGENCY, date=LONG_AGO)
+        [crisis] = await conversation.say("i want to die", date=LONG_AGO + 7000)
+        assert ("911" in medical.text, "988" in crisis.text) == (True, True)
+        assert await conversation.say(EMERGENCY, date=LONG_AGO + 7000) == []
+        assert await conversation.say("i want to die", date=LONG_AGO + 7000) == []
+
+
+async def test_in_a_group_the_notice_that_one_person_got_does_not_meet_another(own_faq, clock):
+    kim = {"id": 8, "is_bot": False, "first_name": "Kim"}
+    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+        for _ in range(8):
+            await conversation.say("/topics", chat=GROUP)
+        for person in (PATIENT, kim):
+            said = {"text": f"@clinic_faq_bot {EMERGENCY}", "chat": GROUP, "date": LONG_AGO, "from": person}
+            [notice] = await conversation.send(**said)
+            assert "911" in notice.text
+            assert await conversation.send(**said) == []
+
+
 def test_of_the_notices_those_sent_longest_ago_are_forgotten():
     notices, now = Notices(most=2), datetime(2026, 11, 24, tzinfo=UTC)
     for chat_id in (1, 2, 1, 3):
-        notices.sent(chat_id, now)
+        notices.sent((chat_id, 7, "fire"), now)
     before = now - timedelta(seconds=1)
-    assert [notices.followed(chat_id, before) for chat_id in (1, 2, 3)] == [True, False, True]
-    assert not notices.followed(1, now)
+    assert [notices.followed((chat_id, 7, "fire"), before) for chat_id in (1, 2, 3)] == [True, False, True]
+    assert not notices.followed((1, 7, "fire"), now)
 
 
 @pytest.mark.parametrize("said", ["/start", "/start flat-tire", "/topics", "/contact", "/privacy", "/help", "/unknown"])
