@@ -70,9 +70,10 @@ def build_application(bot: ExtBot[Any], handlers: Handlers) -> App:
             CommandHandler("forget", handlers.forget, messages),
             CommandHandler("help", handlers.help, messages),
             # A command that is none of ours; in a group it may be another bot's.
-            MessageHandler(messages & filters.COMMAND & filters.ChatType.PRIVATE, handlers.help),
+            MessageHandler(messages & filters.COMMAND & filters.ChatType.PRIVATE, handlers.other_command),
             MessageHandler(messages & filters.TEXT & ~filters.COMMAND, handlers.question),
-            # No edits: a place that is shared live is edited at every step.
+            MessageHandler(messages & filters.CAPTION & filters.UpdateType.EDITED_MESSAGE, handlers.edited_caption),
+            # No other edits: a place that is shared live is edited at every step.
             MessageHandler(filters.UpdateType.MESSAGE & ~filters.TEXT & ~filters.StatusUpdate.ALL, handlers.not_text),
         ]
     )

@@ -65,32 +65,38 @@ class Handlers:
 
     async def start(self, update: Update, context: Context) -> None:
         """Welcome a person, or show the entry that their link names."""
-        payload = context.args[0] if context.args else ""
+        payload, *more = context.args or [""]
         entry_id, _, campaign = payload.partition(_CAMPAIGN)
         entry = self._faq.entry(entry_id)
         page = self._renderer.entry(entry) if entry else self._renderer.start()
-        if await self._show(update, "start", page, entry):
+        said = _after_command(update) if more else ""  # one word alone is the link's, and not the patient's
+        if await self._show(update, "start", page, entry, said=said):
             self._count("start", entry, campaign)
 
     async def topics(self, update: Update, context: Context) -> None:
         """Show the menu of topics."""
-        await self._show(update, "topics", self._renderer.topics())
+        await self._show(update, "topics", self._renderer.topics(), said=_after_command(update))
 
     async def contact(self, update: Update, context: Context) -> None:
         """Show the way to a person."""
-        await self._show(update, "contact", self._renderer.contact())
+        await self._show(update, "contact", self._renderer.contact(), said=_after_command(update))
 
     async def privacy(self, update: Update, context: Context) -> None:
         """Tell what happens to a patient's words."""
-        await self._show(update, "privacy", self._renderer.privacy())
+        await self._show(update, "privacy", self._renderer.privacy(), said=_after_command(update))
 
     async def forget(self, update: Update, context: Context) -> None:
         """Ask whether what is kept from the chat should really be removed."""
-        await self._show(update, "forget", self._renderer.forget())
+        await self._show(update, "forget", self._renderer.forget(), said=_after_command(update))
 
     async def help(self, update: Update, context: Context) -> None:
         """Tell what the bot can do."""
-        await self._show(update, "help", self._renderer.help())
+        await self._show(update, "help", self._renderer.help(), said=_after_command(update))
+
+    async def other_command(self, update: Update, context: Context) -> None:
+        """Tell what the bot can do to who types a command that is none of its own, and may be a whole cry for help."""
+        text = update.effective_message.text if update.effective_message else None
+        await self._show(update, "help", self._renderer.help(), said=text or "")
 
     async def question(self, update: Update, context: Context) -> None:
         """Reply to what a person typed, in a group only when the bot is addressed."""
@@ -107,10 +113,13 @@ class Handlers:
         if message is None or not _is_for_us(message, context.bot):
             return
         caption = _without_mention(message.caption or "", context.bot)
-        if not (caption and await self._decider.alarm(caption)):
-            await self._show(update, "not_text", self._renderer.not_text())
-        elif await self._admits(update, caption):
-            await self._reply(update, caption)
+        await self._show(update, "not_text", self._renderer.not_text(), said=caption)
+
+    async def edited_caption(self, update: Update, context: Context) -> None:
+        """Look whether a caption has become an emergency; that it can't be read was said when it came."""
+        message = update.effective_message
+        if message and message.caption and _is_for_us(message, context.bot):
+            await self._alarmed(update, _without_mention(message.caption, context.bot))
 
     async def button(self, update: Update, context: Context) -> None:
         """Show what a pressed button leads to."""
@@ -155,13 +164,23 @@ class Handlers:
                 return "outdated_button"
         return Pressed(kind).name.lower()
 
-    async def _show(self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None) -> bool:
-        """Show a page to a chat that may be answered, and tell whether that was so."""
+    async def _show(
+        self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None, *, said: str = ""
+    ) -> bool:
+        """Show a page unless what was said beside a command or a picture is an emergency; tell whether it was shown."""
         began = time.perf_counter()
-        if not await self._admits(update):
+        if await self._alarmed(update, said) or not await self._admits(update):
             return False
         await self._say(update, outgoing)
         _note_page(update, page, entry, began)
+        return True
+
+    async def _alarmed(self, update: Update, said: str) -> bool:
+        """Tell whether what was said sounds like an emergency, which then is met."""
+        if not (said and await self._decider.alarm(said)):
+            return False
+        if await self._admits(update, said):
+            await self._reply(update, said)
         return True
 
     async def _admits(self, update: Update, utterance: str = "") -> bool:
@@ -265,6 +284,11 @@ class Handlers:
         ours = isinstance(context.error, BadRequest) or not isinstance(context.error, TelegramError)
         if isinstance(update, Update) and ours:
             await self._say(update, self._renderer.trouble())
+
+
+def _after_command(update: Update) -> str:
+    message = update.effective_message
+    return message.text[message.entities[0].length :] if message and message.text else ""
 
 
 def _emergency(update: Update, alarm: Alarm) -> Emergency:

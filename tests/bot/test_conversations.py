@@ -156,6 +156,44 @@ async def test_an_emergency_in_a_caption_is_not_overlooked(conversation):
     assert "Call 911 now." in sent.text
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "/help I can't breathe",
+        "/contact\nI can't breathe",
+        "/topics@clinic_faq_bot I can't breathe",
+        "/start I can't breathe",
+        "/start flat-tire, crushing chest pain and I can't breathe",
+        "/unknown crushing chest pain and I can't breathe",
+        "/cant breathe, crushing chest pain",
+    ],
+)
+async def test_an_emergency_behind_a_slash_is_not_overlooked(say, typed, faq):
+    [sent] = await say(typed, message_id=500)
+    assert "Call 911 now." in sent.text
+    assert sent.labels == (faq.wording.buttons.not_emergency,)
+    assert sent.replies_to == 500
+
+
+@pytest.mark.parametrize("payload", ["crushing-chest-pain-I-cant-breathe", "crushing_chest_pain__I_cant_breathe"])
+async def test_the_name_of_a_link_is_nobodys_cry_for_help(say, faq, payload):
+    assert faq.alarm(payload)
+    [sent] = await say(f"/start {payload}")
+    assert says(sent, faq.wording.start)
+
+
+async def test_a_caption_that_becomes_an_emergency_is_not_overlooked(conversation):
+    urgent = {"photo": [PICTURE], "caption": "crushing chest pain and I can't breathe"}
+    [sent] = await conversation.send(**urgent, edited_after=120)
+    assert "Call 911 now." in sent.text
+    assert await conversation.send(**urgent, edited_after=121) == []
+    assert await conversation.send(**urgent, edited_after=120, chat=GROUP) == []
+
+
+async def test_a_caption_that_is_mended_is_not_called_unreadable_again(conversation):
+    assert await conversation.send(photo=[PICTURE], caption="my tire is flat", edited_after=20) == []
+
+
 async def test_no_emergency_is_asked_for_anew_when_its_words_are_gone(conversation, say, faq):
     await say("crushing chest pain and I can't breathe")
     [sent] = await conversation.press(faq.wording.buttons.not_emergency, accessible=False)
