@@ -13,7 +13,7 @@ from telegram.ext import ContextTypes
 from bot.config import RETENTION_DAYS
 from bot.deciding import Decider, one_thread
 from bot.errors import OutOfReachError
-from bot.limits import ChatLimit, Emergency, Notices
+from bot.limits import Albums, ChatLimit, Emergency, Notices
 from bot.logs import cause, note
 from bot.recorder import Recorder
 from bot.render import Outgoing, Pressed, Renderer, without_feedback
@@ -48,6 +48,7 @@ class Handlers:
         self._storage = storage
         self._limit = limit or ChatLimit()
         self._notices = Notices()
+        self._albums = Albums()
         self._thread = one_thread()
         self.exchange(faq)
 
@@ -108,12 +109,19 @@ class Handlers:
             await self._reply(update, utterance, about=self._entry_replied_to(message))
 
     async def not_text(self, update: Update, context: Context) -> None:
-        """Say that photos, voice messages, stickers and the like can't be read; but a caption may be an emergency."""
+        """Say that photos, voice messages, stickers and the like can't be read; but a caption may be an emergency.
+
+        An album, which comes as many messages, is told so once and counts as one question.
+        """
         message = update.effective_message
         if message is None or not _is_for_us(message, context.bot):
             return
         caption = _without_mention(message.caption or "", context.bot)
-        await self._show(update, "not_text", self._renderer.not_text(), said=caption)
+        album = message.media_group_id
+        if album and self._albums.begun(message.chat_id, album):
+            await self._alarmed(update, caption)
+        else:
+            await self._show(update, "not_text", self._renderer.not_text(), said=caption)
 
     async def edited_caption(self, update: Update, context: Context) -> None:
         """Look whether a caption has become an emergency; that it can't be read was said when it came."""

@@ -115,6 +115,23 @@ class Notices:
         return emergency in self._sent and date < self._sent[emergency]
 
 
+class Albums:
+    """The albums that came, each as many messages; those that came longest ago are forgotten."""
+
+    def __init__(self, most: int = _MOST_BUCKETS) -> None:
+        self._begun: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._most = most
+
+    def begun(self, chat_id: int, album: str) -> bool:
+        """Tell whether a picture of the album came before, and note that one has come."""
+        if (chat_id, album) in self._begun:
+            return True
+        self._begun[chat_id, album] = None
+        if len(self._begun) > self._most:
+            self._begun.popitem(last=False)
+        return False
+
+
 class SendLimit:
     """How many messages the bot may send a second, and about one a second to the same chat; first come, first served.
 

@@ -388,6 +388,27 @@ async def test_a_late_edit_is_housekeeping(say, typed):
     assert await say(typed, edited_after=121) == []
 
 
+async def test_an_album_is_answered_once(conversation, faq):
+    for album in ("1", "2"):
+        [sent] = [sent for _ in range(10) for sent in await conversation.send(photo=[PICTURE], media_group_id=album)]
+        assert says(sent, faq.wording.not_text)
+    other = {"id": 8, "type": "private", "first_name": "Kim"}
+    assert await conversation.send(photo=[PICTURE], media_group_id="1", chat=other)
+
+
+@pytest.mark.parametrize("place", range(3))
+async def test_an_emergency_below_any_picture_of_an_album_is_not_overlooked(conversation, place):
+    captions = ["look"] * 3
+    captions[place] = "crushing chest pain and I can't breathe"
+    sent = [
+        message
+        for caption in captions
+        for message in await conversation.send(photo=[PICTURE], media_group_id="1", caption=caption)
+    ]
+    assert "Call 911 now." in sent[-1].text
+    assert len(sent) == (1 if place == 0 else 2)
+
+
 async def test_a_place_that_is_shared_live_is_answered_once(conversation):
     assert len(await conversation.send(location=PLACE)) == 1
     assert await conversation.send(location=PLACE, edited_after=20) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.app import build_bot
 from bot.handlers import Handlers
-from bot.limits import Buckets, ChatLimit, Notices, SendLimit
+from bot.limits import Albums, Buckets, ChatLimit, Notices, SendLimit
 from bot.markdown import to_html
 from bot.offline import GROUP, PATIENT, open_conversation
 from bot.sending import Sender
@@ -21,6 +21,7 @@ FLAT = "my tire is flat"
 EMERGENCY = "my chest hurts and I can't breathe"
 # Before any notice that the offline Telegram dates.
 LONG_AGO = 1_700_000_000
+PICTURE = {"file_id": "a", "file_unique_id": "b", "width": 9, "height": 9}
 
 
 class Clock:
@@ -158,12 +159,11 @@ async def test_an_emergency_is_met_however_much_was_asked_and_in_the_silence_too
             assert "911" in notice.text
         [sentence] = await conversation.say("hello")
         assert sentence.html == to_html(own_faq.wording.too_many)
-        picture = [{"file_id": "a", "file_unique_id": "b", "width": 9, "height": 9}]
         for _ in range(3):
             assert await conversation.say("hello") == []
             [notice] = await conversation.say(EMERGENCY)
             assert notice.labels == (own_faq.wording.buttons.not_emergency,)
-            [notice] = await conversation.send(photo=picture, caption=EMERGENCY)
+            [notice] = await conversation.send(photo=[PICTURE], caption=EMERGENCY)
             assert notice.labels == (own_faq.wording.buttons.not_emergency,)
         assert await conversation.press(own_faq.wording.buttons.not_emergency) == []
         assert conversation.telegram.unanswered_presses() == 0
@@ -226,6 +226,20 @@ async def test_commands_count_as_questions(limited, faq, said):
 
 async def test_pictures_count_as_questions(limited):
     assert sum([len(await limited.send(location={"latitude": 1.0, "longitude": 2.0})) for _ in range(30)]) == 9
+
+
+async def test_an_album_counts_as_one_question(limited, faq):
+    sent = [message for _ in range(10) for message in await limited.send(photo=[PICTURE], media_group_id="1")]
+    assert [message.html for message in sent] == [to_html(faq.wording.not_text)]
+    assert [len(await limited.say(FLAT)) for _ in range(7)] == [1] * 7
+    [too_many] = await limited.say(FLAT)
+    assert too_many.html == to_html(faq.wording.too_many)
+
+
+def test_of_the_albums_those_that_came_longest_ago_are_forgotten():
+    albums = Albums(most=2)
+    assert [albums.begun(7, album) for album in ("1", "2", "1", "3", "2")] == [False, False, True, False, True]
+    assert not albums.begun(7, "1")
 
 
 async def test_pressed_buttons_count_as_questions_and_never_spin(limited):
