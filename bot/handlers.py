@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from telegram import Bot, CallbackQuery, LinkPreviewOptions, Message, ReplyParameters, Update
@@ -196,12 +197,12 @@ class Handlers:
 
         What leads to a message counts as a question, be it a command or a pressed button.
         """
-        chat, message = update.effective_chat, update.effective_message
-        if chat is None or self._limit.admits(chat.id):
+        chat, written = update.effective_chat, _written(update)
+        if chat is None or self._limit.admits(chat.id, written):
             return True
-        if message and utterance and (alarm := await self._decider.alarm(utterance)):
-            return not self._notices.followed(_emergency(update, alarm), message.edit_date or message.date)
-        if self._limit.tells(chat.id):
+        if written and utterance and (alarm := await self._decider.alarm(utterance)):
+            return not self._notices.followed(_emergency(update, alarm), written)
+        if self._limit.tells(chat.id, written):
             note(log, "limited", update=update.update_id)
             await self._say(update, self._renderer.too_many())
         return False
@@ -297,6 +298,12 @@ class Handlers:
 def _after_command(update: Update) -> str:
     message = update.effective_message
     return message.text[message.entities[0].length :] if message and message.text else ""
+
+
+def _written(update: Update) -> datetime | None:
+    """Return when a message was written or edited; of a pressed button nobody tells."""
+    message = update.message or update.edited_message
+    return (message.edit_date or message.date) if message else None
 
 
 def _emergency(update: Update, alarm: Alarm) -> Emergency:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -19,8 +20,8 @@ from tests.telegram_server import TelegramServer, until
 
 FLAT = "my tire is flat"
 EMERGENCY = "my chest hurts and I can't breathe"
-# Before any notice that the offline Telegram dates.
-LONG_AGO = 1_700_000_000
+# What the offline Telegram dates its messages, and a time before.
+TODAY, LONG_AGO = 1_800_000_000, 1_700_000_000
 PICTURE = {"file_id": "a", "file_unique_id": "b", "width": 9, "height": 9}
 
 
@@ -42,46 +43,49 @@ def clock() -> Clock:
 # --- buckets ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_bucket_holds_its_burst_and_fills_up_drop_by_drop(clock):
-    buckets = Buckets(per_second=0.5, burst=3, clock=clock)
-    assert [buckets.take("a") for _ in range(5)] == [0, 0, 0, 2, 4]
-    assert buckets.wait("a") == 6
-    clock.now += 6
-    assert buckets.wait("a") == 0
-    clock.now += 1000
-    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 2]
+def test_a_bucket_holds_its_burst_and_fills_up_drop_by_drop():
+    buckets = Buckets(per_second=0.5, burst=3)
+    assert [buckets.take("a", 1000) for _ in range(5)] == [0, 0, 0, 2, 4]
+    assert buckets.wait("a", 1000) == 6
+    assert buckets.wait("a", 1006) == 0
+    assert [buckets.take("a", 2000) for _ in range(4)] == [0, 0, 0, 2]
 
 
-def test_each_key_has_a_bucket_of_its_own(clock):
-    buckets = Buckets(per_second=1, burst=1, clock=clock)
-    assert (buckets.take("a"), buckets.take("a"), buckets.take("b")) == (0, 1, 0)
+def test_each_key_has_a_bucket_of_its_own():
+    buckets = Buckets(per_second=1, burst=1)
+    assert (buckets.take("a", 0), buckets.take("a", 0), buckets.take("b", 0)) == (0, 1, 0)
 
 
 @given(pauses=st.lists(st.floats(0, 3), min_size=1, max_size=60), burst=st.integers(1, 5))
 def test_in_no_time_more_is_taken_than_the_burst_and_what_dripped_in(pauses, burst):
-    clock = Clock()
-    buckets, taken = Buckets(per_second=1, burst=burst, clock=clock), []
-    for pause in pauses:
-        clock.now += pause
-        taken.append(clock.now + buckets.take("a"))
+    buckets, taken = Buckets(per_second=1, burst=burst), []
+    for now in accumulate(pauses):
+        taken.append(now + buckets.take("a", now))
     for first, since in enumerate(taken):
         for count, moment in enumerate(taken[first:], 1):
             assert count <= burst + (moment - since) + 1e-6
 
 
-def test_of_a_hundred_thousand_chats_only_those_of_the_last_moments_are_remembered(clock):
-    buckets = Buckets(per_second=1, burst=2, clock=clock)
+def test_of_a_hundred_thousand_chats_only_those_of_the_last_moments_are_remembered():
+    buckets = Buckets(per_second=1, burst=2)
     for chat in range(100_000):
-        clock.now += 0.01
-        buckets.take(chat)
+        buckets.take(chat, chat / 100)
     assert len(buckets) <= 101
 
 
-def test_however_many_write_at_once_no_more_than_the_most_are_remembered(clock):
-    buckets = Buckets(per_second=1, burst=2, clock=clock, most=100)
+def test_however_many_write_at_once_no_more_than_the_most_are_remembered():
+    buckets = Buckets(per_second=1, burst=2, most=100)
     for chat in range(10_000):
-        buckets.take(chat)
+        buckets.take(chat, 0)
     assert len(buckets) == 100
+
+
+def test_a_bucket_outlives_what_others_take_at_later_times_when_times_come_in_disorder():
+    buckets = Buckets(per_second=1, burst=1, disorder=60)
+    assert [buckets.take("a", 100), buckets.take("b", 160), buckets.take("a", 100)] == [0, 0, 1]
+    assert len(buckets) == 2
+    buckets.take("b", 1000)
+    assert len(buckets) == 1
 
 
 # --- questions -------------------------------------------------------------------------------------------------------
@@ -127,9 +131,15 @@ def test_zero_is_no_limit(clock):
 
 
 @pytest.fixture
-async def limited(faq, clock):
+def limit(clock) -> ChatLimit:
+    """A limit of twenty questions a minute; it is the day on which the offline Telegram writes."""
+    return ChatLimit(20, clock, wall=lambda: TODAY)
+
+
+@pytest.fixture
+async def limited(faq, limit):
     """A conversation with a bot that lets a chat ask twenty questions a minute."""
-    async with open_conversation(Handlers(faq, limit=ChatLimit(20, clock))) as conversation:
+    async with open_conversation(Handlers(faq, limit=limit)) as conversation:
         yield conversation
 
 
@@ -142,6 +152,34 @@ async def test_who_asks_too_much_gets_one_sentence_then_silence_then_answers_aga
     assert "while you wait" in answer.text
 
 
+async def test_what_was_written_now_and_then_while_the_bot_was_away_is_answered(limited):
+    for minute in range(120):
+        [answer] = await limited.say(FLAT, date=LONG_AGO + 60 * minute)
+        assert "while you wait" in answer.text
+
+
+async def test_a_flood_while_the_bot_was_away_is_answered_once_and_a_later_question_again(limited, faq):
+    sent = [message for _ in range(30) for message in await limited.say(FLAT, date=LONG_AGO)]
+    assert len(sent) == 9
+    assert sent[-1].html == to_html(faq.wording.too_many)
+    assert await limited.say(FLAT, date=LONG_AGO + 29) == []
+    assert await limited.say(FLAT, date=LONG_AGO, edited_after=29) == []
+    [answer] = await limited.say(FLAT, date=LONG_AGO + 30)
+    assert "while you wait" in answer.text
+
+
+@pytest.mark.parametrize("wrong_by", [-7200, 7200])
+async def test_a_clock_that_is_wrong_mutes_nobody(faq, clock, wrong_by):
+    async with open_conversation(Handlers(faq, limit=ChatLimit(20, clock, lambda: clock.now + wrong_by))) as limited:
+        [menu] = await limited.say("/topics", date=int(clock.now))
+        for _ in range(30):
+            clock.now += 6
+            assert await limited.receive(limited.telegram.press("e:brakes", menu))
+            assert await limited.say(FLAT, date=int(clock.now))
+        sent = [message for _ in range(30) for message in await limited.say(FLAT, date=int(clock.now))]
+        assert len(sent) <= 9
+
+
 async def test_other_chats_notice_nothing_of_a_flood(limited):
     for _ in range(30):
         await limited.say(FLAT)
@@ -150,8 +188,8 @@ async def test_other_chats_notice_nothing_of_a_flood(limited):
     assert "while you wait" in answer.text
 
 
-async def test_an_emergency_is_met_however_much_was_asked_and_in_the_silence_too(own_faq, clock):
-    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+async def test_an_emergency_is_met_however_much_was_asked_and_in_the_silence_too(own_faq, limit):
+    async with open_conversation(Handlers(own_faq, limit=limit)) as conversation:
         for _ in range(8):
             await conversation.say("hello")
         for _ in range(3):
@@ -169,8 +207,8 @@ async def test_an_emergency_is_met_however_much_was_asked_and_in_the_silence_too
         assert conversation.telegram.unanswered_presses() == 0
 
 
-async def test_of_a_flood_of_emergencies_those_that_a_notice_followed_are_met_by_it(own_faq, clock):
-    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+async def test_of_a_flood_of_emergencies_those_that_a_notice_followed_are_met_by_it(own_faq, limit):
+    async with open_conversation(Handlers(own_faq, limit=limit)) as conversation:
         [notice] = await conversation.say(EMERGENCY)
         written = conversation.telegram.message(text="when?")["message"]["date"]
         for _ in range(7):
@@ -185,24 +223,24 @@ async def test_of_a_flood_of_emergencies_those_that_a_notice_followed_are_met_by
         assert anew.html == notice.html
 
 
-async def test_a_notice_does_not_meet_an_emergency_of_another_kind(own_faq, clock):
-    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+async def test_a_notice_does_not_meet_an_emergency_of_another_kind(own_faq, limit):
+    async with open_conversation(Handlers(own_faq, limit=limit)) as conversation:
         for _ in range(8):
             await conversation.say("hello")
-        [medical] = await conversation.say(EMERGENCY, date=LONG_AGO)
-        [crisis] = await conversation.say("i want to die", date=LONG_AGO + 7000)
+        [medical] = await conversation.say(EMERGENCY, date=TODAY - 50)
+        [crisis] = await conversation.say("i want to die", date=TODAY - 1)
         assert ("911" in medical.text, "988" in crisis.text) == (True, True)
-        assert await conversation.say(EMERGENCY, date=LONG_AGO + 7000) == []
-        assert await conversation.say("i want to die", date=LONG_AGO + 7000) == []
+        assert await conversation.say(EMERGENCY, date=TODAY - 1) == []
+        assert await conversation.say("i want to die", date=TODAY - 1) == []
 
 
-async def test_in_a_group_the_notice_that_one_person_got_does_not_meet_another(own_faq, clock):
+async def test_in_a_group_the_notice_that_one_person_got_does_not_meet_another(own_faq, limit):
     kim = {"id": 8, "is_bot": False, "first_name": "Kim"}
-    async with open_conversation(Handlers(own_faq, limit=ChatLimit(20, clock))) as conversation:
+    async with open_conversation(Handlers(own_faq, limit=limit)) as conversation:
         for _ in range(8):
             await conversation.say("/topics", chat=GROUP)
         for person in (PATIENT, kim):
-            said = {"text": f"@clinic_faq_bot {EMERGENCY}", "chat": GROUP, "date": LONG_AGO, "from": person}
+            said = {"text": f"@clinic_faq_bot {EMERGENCY}", "chat": GROUP, "date": TODAY - 1, "from": person}
             [notice] = await conversation.send(**said)
             assert "911" in notice.text
             assert await conversation.send(**said) == []
