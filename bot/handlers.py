@@ -137,11 +137,13 @@ class Handlers:
         began = time.perf_counter()
         kind, _, name = (query.data or "").partition(":")
         is_feedback = kind in (Pressed.HELPFUL, Pressed.NOT_HELPFUL)
-        entry = self._faq.entry(name) if is_feedback or kind == Pressed.ENTRY else None
         if not await self._admits(update):
             await _stop_spinning(query)
             return
-        await _stop_spinning(query, self._faq.wording.feedback_thanks if is_feedback and entry else None)
+        thanks = self._faq.wording.feedback_thanks if is_feedback and self._faq.entry(name) else None
+        await _stop_spinning(query, thanks)
+        # Looked up now, as the FAQ may have been exchanged meanwhile: a renderer shows only its own version's entries.
+        entry = self._faq.entry(name) if is_feedback or kind == Pressed.ENTRY else None
         if page := await self._press(update, query, kind, name, entry):
             _note_page(update, page, entry, began)
 

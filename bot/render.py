@@ -70,8 +70,7 @@ class Renderer:
 
     def entry(self, entry: Entry, cautions: Sequence[Caution] = (), also: Entry | None = None) -> Outgoing:
         """Render an entry: question, answer, cautions, the day of review with the sources, and where to go next."""
-        # An entry that was looked up before the FAQ was exchanged is another version's, and must not be kept.
-        if cautions or also or self._faq.entry(entry.id) is not entry:
+        if cautions or also:
             return self._page(entry, cautions, also)
         if entry.id not in self._pages:
             self._pages[entry.id] = self._page(entry)

@@ -612,6 +612,37 @@ async def test_a_changed_faq_answers_from_the_next_message_on(faq, faq_of):
         assert says(sent, faq.wording.outdated_button)
 
 
+class Meanwhile(OfflineRequest):
+    """A Telegram that lets something happen while a pressed button is answered."""
+
+    def __init__(self, telegram, happens):
+        super().__init__(telegram)
+        self._happens = happens
+
+    async def do_request(self, url, *args, **kwargs):
+        if url.endswith("answerCallbackQuery"):
+            self._happens()
+        return await super().do_request(url, *args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("changed", "answer"),
+    [
+        (BICYCLES.replace("brakes", "stopping").replace("word-of-mouth", "hearsay"), "we mend a flat tire"),
+        (BICYCLES.replace("while you wait", "within a week"), "within a week"),
+        (BICYCLES.replace("flat-tire", "puncture"), "That button is no longer in use"),
+    ],
+)
+async def test_a_button_is_answered_from_the_faq_that_came_live_while_it_was_pressed(faq, faq_of, changed, answer):
+    handlers, newer = Handlers(faq), faq_of(changed)
+    request = Meanwhile(telegram := Telegram(), lambda: handlers.exchange(newer))
+    async with build_application(build_bot(TOKEN, request=request), handlers) as application:
+        conversation = Conversation(telegram, application)
+        [menu] = await conversation.say("/topics")
+        [sent] = await conversation.receive(telegram.press("e:flat-tire", menu))
+        assert answer in sent.text
+
+
 # --- the product's own FAQ -------------------------------------------------------------------------------------------
 
 

@@ -98,9 +98,3 @@ def test_a_contact_link_that_telegram_refuses_does_not_go_live(faq_of, contact):
     """Else every message with the contact button would be refused."""
     with pytest.raises(ContentError, match="is no web address"):
         faq_of(BICYCLES.replace("https://spokes.example/contact", contact))
-
-
-def test_an_entry_of_another_version_is_shown_and_not_kept(faq):
-    renderer, entry = Renderer(faq), faq.entries["flat-tire"]
-    assert "Never." in renderer.entry(entry.model_copy(update={"answer": "Never."})).html
-    assert "Never." not in renderer.entry(entry).html
