@@ -45,7 +45,7 @@ class Metrics(Recorder):
         self._visits = self._counter("contact_visits", "Visits of the counted contact link.", "campaign")
         self._seconds = Histogram(
             "clinic_faq_update_seconds",
-            "From an update's arrival to the end of its handling, its reply sent.",
+            "From an update's arrival to the end of its handling.",
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -71,7 +71,7 @@ class Metrics(Recorder):
         self._seen_twice.inc()
 
     def handled(self, seconds: float) -> None:
-        """An update was handled, its reply sent, so long after it arrived."""
+        """The handling of an update ended, well or not, so long after it arrived."""
         self._seconds.observe(seconds)
 
     def replied(self, kind: str, entry_id: str | None, seconds: float) -> None:

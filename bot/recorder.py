@@ -11,7 +11,7 @@ class Recorder:
         """An update arrived that is handled, or being handled, already."""
 
     def handled(self, seconds: float) -> None:
-        """An update was handled, its reply sent, so long after it arrived."""
+        """The handling of an update ended, well or not, so long after it arrived."""
 
     def replied(self, kind: str, entry_id: str | None, seconds: float) -> None:
         """A reply of this kind was sent, an answer with its entry, so long after the bot turned to the utterance."""
