@@ -240,7 +240,8 @@ class Handlers:
     async def _turn_page(self, update: Update, outgoing: Outgoing) -> None:
         """Show another page of the menu in the message whose button was pressed, or anew where that can't be done."""
         page = update.callback_query and update.callback_query.message
-        if not isinstance(page, Message) or not page.is_accessible:  # nobody can change it any more
+        # The library makes a Message of what Telegram calls inaccessible, too; nobody can change that any more.
+        if not isinstance(page, Message) or not page.is_accessible:
             await self._say(update, outgoing)
             return
         try:
@@ -362,9 +363,9 @@ async def _take_away(query: CallbackQuery) -> bool:
     return True
 
 
-async def _stop_spinning(query: CallbackQuery, notice: str | None = None) -> None:
+async def _stop_spinning(query: CallbackQuery, notification: str | None = None) -> None:
     try:
-        await query.answer(notice)
+        await query.answer(notification)
     except BadRequest:  # it was too old, or answered before a crash: nothing spins any more
         log.debug("stale callback query")
 

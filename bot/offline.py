@@ -78,7 +78,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Sent:
-    """What the patient sees: a message of the bot, the same after an edit, or the notice that answers a press."""
+    """What the patient sees: a message of the bot, the same after an edit, or the notification that answers a press."""
 
     message_id: int
     chat_id: int
@@ -86,7 +86,7 @@ class Sent:
     text: str
     buttons: tuple[Button, ...] = ()
     replies_to: int | None = None
-    kind: Literal["message", "edit", "notice"] = "message"
+    kind: Literal["message", "edit", "notification"] = "message"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -217,8 +217,8 @@ class Telegram:
         if (message := self._pressed.pop(parameters.get("callback_query_id", ""), None)) is None:
             raise RefusedError(_TOO_OLD)
         if text := parameters.get("text"):
-            notice = Sent(message["message_id"], message["chat"]["id"], escape(text, quote=False), text, kind="notice")
-            self.sent.append(notice)
+            place = message["message_id"], message["chat"]["id"]
+            self.sent.append(Sent(*place, escape(text, quote=False), text, kind="notification"))
         return True
 
     def _show(
@@ -435,7 +435,7 @@ class Conversation:
         """Return the bot's messages as they look now, the one that changed last first."""
         latest: dict[tuple[int, int], Sent] = {}
         for sent in reversed(self.telegram.sent):
-            if sent.kind != "notice":
+            if sent.kind != "notification":
                 latest.setdefault((sent.chat_id, sent.message_id), sent)
         return latest.values()
 

@@ -343,11 +343,11 @@ async def test_a_press_edits_the_message_it_was_pressed_under(conversation):
     assert conversation.telegram.unanswered_presses() == 0
 
 
-async def test_a_notice_is_seen(conversation):
+async def test_a_notification_is_seen(conversation):
     [message] = await conversation.say("hi")
-    [notice] = await conversation.press(message.buttons[1])
-    assert (notice.kind, notice.html, notice.text) == ("notice", "&lt;loud&gt;", "<loud>")
-    assert await conversation.press("again")  # the notice hides no button
+    [seen] = await conversation.press(message.buttons[1])
+    assert (seen.kind, seen.html, seen.text) == ("notification", "&lt;loud&gt;", "<loud>")
+    assert await conversation.press("again")  # the notification hides no button
 
 
 @pytest.mark.parametrize("label", ["site", "copy"])

@@ -302,14 +302,14 @@ async def test_below_an_answer_the_first_press_counts_and_takes_the_buttons_away
     async with open_conversation(Handlers(faq, storage=storage)) as conversation:
         [answer] = await conversation.say("my tire is flat")
         assert answer.labels[-3:] == ("All topics", helped, other)
-        notice, edited = await conversation.press(helped)
-        assert (notice.kind, notice.text) == ("notice", faq.wording.feedback_thanks)
+        thanks, edited = await conversation.press(helped)
+        assert (thanks.kind, thanks.text) == ("notification", faq.wording.feedback_thanks)
         assert (edited.text, edited.labels) == (answer.text, answer.labels[:-2])
         # Two that were pressed before Telegram showed the change:
         for button in answer.buttons[-2:]:
-            [notice] = await conversation.receive(conversation.telegram.press(button.data, answer))
-            assert notice.kind == "notice"
-        [notice] = await conversation.receive(conversation.telegram.press("n:flat-tire", answer, accessible=False))
+            [thanks] = await conversation.receive(conversation.telegram.press(button.data, answer))
+            assert thanks.kind == "notification"
+        [thanks] = await conversation.receive(conversation.telegram.press("n:flat-tire", answer, accessible=False))
         assert conversation.telegram.unanswered_presses() == 0
         figures = await storage.figures()
     assert {key[1:]: count for key, count in figures.feedback.items()} == {("flat-tire", True): 1}
