@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from bot.deciding import Decider, one_thread
@@ -93,11 +93,28 @@ async def test_a_long_story_is_not_remembered(decider, slow):
     assert len(slow.asked) == 2
 
 
-async def test_a_mistake_is_told_and_not_remembered(decider, slow):
-    decider._faq = SimpleNamespace(reply=lambda *_, **__: 1 / 0)
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            await decider.reply("helmets?")
+class StumblingOnce:
+    """An encoder that fails at the first utterance."""
+
+    name = "stumbling-once"
+    stumbled = False
+
+    def encode(self, text):
+        if not self.stumbled:
+            self.stumbled = True
+            raise RuntimeError
+        return np.eye(1, self.size, dtype=np.float32)[0]
+
+    def encode_all(self, texts):
+        self.size = len(texts)
+        return np.eye(self.size, dtype=np.float32)
+
+
+async def test_a_mistake_is_told_and_not_remembered(faq_of):
+    decider = Decider(faq_of(NEWER, encoder=StumblingOnce()), one_thread())
+    with pytest.raises(RuntimeError):
+        await decider.reply("helmets?")
+    assert (await decider.reply("helmets?")).ranking.analysis.utterance == "helmets?"
 
 
 async def test_a_reply_is_rendered_by_the_version_that_decided_it(faq, faq_of):
