@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
@@ -24,6 +25,11 @@ _GRACE_SECONDS = 10.0
 # Asked twice within half a second for the same offset, Telegram returns that one update only (do_get_updates in
 # tdlib/telegram-bot-api), and the other chats would wait for the slow one.
 GLANCE_SECONDS = 0.6
+# https://core.telegram.org/bots/api#getupdates: so many at most, from the first that is not confirmed.
+_BATCH = 100
+# When a batch is full, others may wait behind what takes longer. It is confirmed all the same, and lost if the process
+# ends before it is answered; so not sooner than a slow network may take over a whole batch.
+_LATE_SECONDS = 10.0
 # A connection that hangs for good looks like silence; three long polls in vain are no accident.
 DEAF_SECONDS = 90.0
 # What was fetched before a stop is answered within this time, or else by the next start. Docker kills after ten
@@ -32,10 +38,19 @@ _LAST_ANSWERS_SECONDS = 5.0
 _LAST_CONFIRMATION_SECONDS = 4.0
 
 
+@dataclass(frozen=True)
+class _Fetched:
+    """An update's handling, and when it began."""
+
+    handling: asyncio.Task[bool]
+    since: float
+
+
 class Poller:
     """Fetches updates and hands them to the intake.
 
-    An update is confirmed, by the offset of the next fetch, once it and all before it were handled.
+    An update is confirmed, by the offset of the next fetch, once it and all before it were handled; one that takes long
+    is confirmed before, if a whole batch stands behind it and no more could be fetched.
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class Poller:
         grace: float = _GRACE_SECONDS,
         glance: float = GLANCE_SECONDS,
         last_answers: float = _LAST_ANSWERS_SECONDS,
+        late_after: float = _LATE_SECONDS,
         deaf_after: float = DEAF_SECONDS,
     ) -> None:
         self._intake = intake
@@ -57,8 +73,10 @@ class Poller:
         self._grace = grace
         self._glance = glance
         self._last_answers = last_answers
+        self._late_after = late_after
         self._offset = self._told = 0
-        self._tasks: dict[int, asyncio.Task[bool]] = {}
+        self._in_hand: dict[int, _Fetched] = {}  # what is not confirmed
+        self._late: set[asyncio.Task[bool]] = set()  # what was confirmed before it was handled
         self._deaf_after = deaf_after
         self._last_sign = time.monotonic()  # when Telegram was last heard, or the connection made anew
         self._is_deaf = False
@@ -77,7 +95,7 @@ class Poller:
             await cancel(fetching)
             await self._finish()
         finally:
-            await cancel(fetching, stopping, *self._tasks.values())
+            await cancel(fetching, stopping, *self._handlings(), *self._late)
 
     async def _poll(self) -> None:
         await self._intake.start(self._waits)
@@ -94,6 +112,8 @@ class Poller:
             for update_id, update in updates.items():
                 self._take(update_id, update)
             await self._look_after_slow_chats()
+            if len(updates) == _BATCH:
+                self._let_go_of_late_ones()
 
     async def _fetch(self, long_poll: timedelta, grace: float) -> dict[int, Json]:
         """Return updates by their ids, as JSON: `get_updates` refuses all for one that the library can't read."""
@@ -142,27 +162,47 @@ class Poller:
         await request.initialize()
 
     def _take(self, update_id: int, update: Json) -> None:
-        if update_id not in self._tasks:
+        if update_id not in self._in_hand:
             self._offset = update_id + 1
-            self._tasks[update_id] = asyncio.create_task(self._intake.handle(update_id, update))
+            handling = asyncio.create_task(self._intake.handle(update_id, update))
+            self._in_hand[update_id] = _Fetched(handling, time.monotonic())
+
+    def _handlings(self) -> list[asyncio.Task[bool]]:
+        return [fetched.handling for fetched in self._in_hand.values()]
 
     async def _look_after_slow_chats(self) -> None:
         """Wait for what is being handled, but not so long that the other chats notice a slow one."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self._glance)
+        if self._in_hand:
+            await asyncio.wait(self._handlings(), timeout=self._glance)
+
+    def _let_go_of_late_ones(self) -> None:
+        """Let the next fetch confirm what takes too long, though it is still being handled: other chats may wait."""
+        already, long_ago = len(self._late), time.monotonic() - self._late_after
+        for update_id, fetched in list(self._in_hand.items()):
+            if fetched.since > long_ago:
+                break
+            del self._in_hand[update_id]
+            if not fetched.handling.done():
+                self._late.add(fetched.handling)
+                fetched.handling.add_done_callback(self._late.discard)
+        if late := len(self._late) - already:
+            sentence = "confirmed before they are answered, as others wait behind them: %d"
+            log.warning(sentence, late, extra=figures(late=late))
 
     def _confirmed(self) -> int:
         """Return the offset that confirms every update up to the first that is not handled yet."""
-        for update_id, task in list(self._tasks.items()):
-            if not task.done():
+        for update_id, fetched in list(self._in_hand.items()):
+            if not fetched.handling.done():
                 return update_id
-            del self._tasks[update_id]
+            del self._in_hand[update_id]
         return self._offset
 
     async def _finish(self) -> None:
         """Answer what was fetched, and confirm it."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self._last_answers)
+        if handlings := [*self._handlings(), *self._late]:
+            await asyncio.wait(handlings, timeout=self._last_answers)
+        if lost := sum(not handling.done() for handling in self._late):
+            log.error("lost at the stop, as they were confirmed before they were answered: %d", lost)
         if self._confirmed() == self._told:
             return
         try:

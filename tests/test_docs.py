@@ -91,6 +91,8 @@ LOGGED = [
     "Telegram does not know this TELEGRAM_BOT_TOKEN",
     "Telegram can't be reached yet",
     "fetching failed",
+    "confirmed before they are answered",
+    "lost at the stop",
     "409: another bot polls with the same token",
     "409: a webhook is set",
     "the changed FAQ is not live",

@@ -70,9 +70,9 @@ class Echo:
             await running
 
     @asynccontextmanager
-    async def killed(self):
+    async def killed(self, **settings):
         """Run from here to the end of the block, and die without a word."""
-        running = asyncio.create_task(self.run(asyncio.Event()))
+        running = asyncio.create_task(self.run(asyncio.Event(), **settings))
         try:
             yield
         finally:
@@ -144,6 +144,66 @@ async def test_a_slow_chat_holds_up_no_other(server, echo):
         echo.door.set()
         await until(lambda: server.telegram.unconfirmed() == 0)
     assert set(echo.handled.values()) == {1}
+
+
+async def test_a_chat_that_waits_for_long_starves_no_other_however_many_write(server, echo):
+    server.write("slow", chat_id=1)
+    async with echo.running(late_after=0.1):
+        for number in range(2, 152):
+            server.write("quick", chat_id=number)
+        await until(lambda: len(server.answers()) == 150)
+        assert server.answers(1) == []
+        echo.door.set()
+        await until(lambda: server.answers(1) == ["slow"])
+        await until(lambda: server.telegram.unconfirmed() == 0)
+    assert set(echo.handled.values()) == {1}
+
+
+async def test_a_flood_behind_a_message_that_waits_starves_no_other_chat(server, echo):
+    server.write("slow", chat_id=1)
+    for number in range(150):
+        server.write(str(number), chat_id=1)
+    server.write("quick", chat_id=2)
+    async with echo.running(late_after=0.1):
+        await until(lambda: server.answers() == ["quick"])
+        echo.door.set()
+        await until(lambda: len(server.answers()) == 152)
+    assert server.answers(1) == ["slow", *map(str, range(150))]
+    assert set(echo.handled.values()) == {1}
+
+
+async def test_what_is_late_but_in_nobodys_way_is_not_lost_when_the_process_dies(server, echo):
+    server.write("slow", chat_id=1)
+    for number in range(2, 100):
+        server.write("quick", chat_id=number)
+    async with echo.killed(late_after=0):
+        await until(lambda: len(server.answers()) == 98)
+        asked = server.count("getUpdates")
+        await until(lambda: server.count("getUpdates") > asked + 3)
+    assert server.telegram.unconfirmed() == 99
+    echo.door.set()
+    async with echo.running():
+        await until(lambda: server.answers(1) == ["slow"])
+
+
+async def test_what_was_confirmed_and_is_not_answered_at_a_stop_is_told(server, echo, caplog):
+    server.write("slow", chat_id=1)
+    for number in range(2, 152):
+        server.write("quick", chat_id=number)
+    async with echo.running(late_after=0.1, last_answers=0.05):
+        await until(lambda: len(server.answers()) == 150)
+    assert "lost at the stop, as they were confirmed before they were answered: 1" in logged(caplog)
+
+
+async def test_a_stop_answers_what_was_confirmed_late_too(server, echo):
+    server.write("slow", chat_id=1)
+    for number in range(2, 152):
+        server.write("quick", chat_id=number)
+    async with echo.running(late_after=0.1) as stop:
+        await until(lambda: len(server.answers()) == 150)
+        stop.set()
+        echo.door.set()
+    assert server.answers(1) == ["slow"]
 
 
 async def test_a_slow_chat_makes_the_poller_look_again_but_not_spin(server, echo):
