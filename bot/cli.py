@@ -39,7 +39,7 @@ def chat(answers: Answers = None) -> None:
 
     from bot.terminal import converse
 
-    asyncio.run(converse(_faq(answers)))
+    asyncio.run(converse(_faq(_settings(answers))))
 
 
 @cli.command()
@@ -55,7 +55,7 @@ def ask(
 
     if bool(text) == jsonl:
         raise UserError("Write what a patient might type, or give --jsonl and a line each on standard input.")
-    faq = _faq(answers)
+    faq = _faq(_settings(answers))
     if text:
         typer.echo(explain(faq.reply(" ".join(text))))
         return
@@ -88,7 +88,7 @@ def evaluate(
 
     from faq.evaluate import LabelError, evaluate, read_labelled, report
 
-    faq = _faq(answers)
+    faq = _faq(_settings(answers))
     try:
         with file.open(encoding="utf-8-sig") as lines:
             labelled = read_labelled(lines, faq.entries)
@@ -111,7 +111,7 @@ def run(answers: Answers = None) -> None:
     settings = _settings(answers)
     start_logging(settings.log_format)
     log_what_nobody_caught()
-    asyncio.run(run_bot(settings, settings.token(), lambda before: _faq(answers, before)))
+    asyncio.run(run_bot(settings, settings.token(), lambda before: _faq(settings, before)))
 
 
 @cli.command()
@@ -162,11 +162,11 @@ def _settings(answers: Path | None = None) -> "Settings":
     return settings.model_copy(update={"answers": answers}) if answers else settings
 
 
-def _faq(answers: Path | None, before: "Faq | None" = None) -> "Faq":
+def _faq(settings: "Settings", before: "Faq | None" = None) -> "Faq":
     from bot.content import load_faq
     from faq.problems import ContentError
 
     try:
-        return load_faq(_settings(answers).answers, before)
+        return load_faq(settings.answers, before)
     except ContentError as error:
         raise UserError(str(error), len(error.problems)) from None
