@@ -147,7 +147,11 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.filename or 'A file'}: {error.strerror}.")
     except Exception as error:
-        _fail(f"This is a mistake in the bot itself ({type(error).__name__}). Please report it, with the command.")
+        from bot.logs import cause
+
+        told = cause(error)
+        place = f"{told['error']} at {told['at']}"
+        _fail(f"This is a mistake in the bot itself ({place}). Please report it, with the command.")
 
 
 def _fail(sentence: str) -> None:

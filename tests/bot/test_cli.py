@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -378,7 +379,7 @@ def test_chat_answers_every_line_of_a_pipe(call, shop):
 def test_a_mistake_of_the_bot_itself_is_told_in_a_sentence_too(ask):
     outcome = ask("--jsonl", stdin=None)  # as `<&-` closes it
     assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err.startswith("This is a mistake in the bot itself (TypeError).")
+    assert re.match(r"This is a mistake in the bot itself \(TypeError at cli\.py:\d+\)\. Please", outcome.err)
 
 
 def test_an_unknown_command_or_option_is_a_usage_error(call):
