@@ -45,14 +45,14 @@ class Settings(BaseSettings):
     @classmethod
     def _telegram_calls_by_https_only(cls, url: str | None, settings: ValidationInfo) -> str | None:
         if url and url.startswith("http://") and settings.data.get("telegram_api_url") == TELEGRAM:
-            raise ValueError("Telegram itself calls by https:// only")
+            raise ValueError("Telegram itself calls a webhook by https:// only.")
         return url
 
     @field_validator("webhook_secret")
     @classmethod
     def _telegram_takes_the_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret and not _SECRET.fullmatch(secret.get_secret_value()):
-            raise ValueError("Telegram takes A-Z a-z 0-9 _ - only")
+            raise ValueError("A webhook's secret is up to 256 of A-Z a-z 0-9 _ and -.")
         return secret
 
     @property
@@ -73,6 +73,9 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         names = sorted({str(problem["loc"][0]).upper() for problem in error.errors()})
-        raise UserError(f"{', '.join(names)}: not a value I can use. See .env.example for what to write.") from None
+        # What pydantic itself has to say might hold the value.
+        reasons = [str(problem["ctx"]["error"]) for problem in error.errors() if problem["type"] == "value_error"]
+        told = [f"{', '.join(names)}: not a value I can use.", *reasons, "See .env.example for what to write."]
+        raise UserError(" ".join(told)) from None
     except UnicodeDecodeError:
         raise UserError(".env is not UTF-8 text. Save it as UTF-8.") from None

@@ -84,6 +84,22 @@ def test_a_setting_that_cannot_be_used_is_named_without_its_value(name, value, m
     assert value == "0" or value not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("WEBHOOK_URL", "http://clinic.example", "Telegram itself calls a webhook by https:// only."),
+        ("WEBHOOK_SECRET", "a secret", "A webhook's secret is up to 256 of A-Z a-z 0-9 _ and -."),
+    ],
+)
+def test_what_telegram_has_against_a_setting_is_told(name, value, reason, monkeypatch):
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PORT", "secret")
+    with pytest.raises(UserError) as told:
+        read_settings()
+    sentence = f"PORT, {name}: not a value I can use. {reason} See .env.example for what to write."
+    assert str(told.value) == sentence
+
+
 def test_a_webhook_needs_a_port_and_has_one_unless_another_is_chosen(monkeypatch):
     assert read_settings().serving_port is None
     monkeypatch.setenv("WEBHOOK_URL", "https://clinic.example")
