@@ -125,7 +125,7 @@ class Webhook:
 
 def endpoint(url: str) -> str:
     """Return the address for Telegram, of which WEBHOOK_URL may leave out the last part."""
-    return url if url.endswith(PATH) else url.rstrip("/") + PATH
+    return url.rstrip("/").removesuffix(PATH) + PATH
 
 
 def usual_secret(token: str) -> str:

@@ -128,7 +128,12 @@ async def test_telegram_is_told_where_to_bring_what_and_by_which_secret(bot, ser
 
 @pytest.mark.parametrize(
     "url",
-    ["https://clinic.example", "https://clinic.example/", "https://clinic.example/telegram"],
+    [
+        "https://clinic.example",
+        "https://clinic.example/",
+        "https://clinic.example/telegram",
+        "https://clinic.example/telegram/",
+    ],
 )
 def test_the_last_part_of_the_address_may_be_left_out(url):
     assert endpoint(url) == "https://clinic.example/telegram"
