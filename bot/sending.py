@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 _ATTEMPT_SECONDS = 20.0
 # Ten minutes outlast a server's restart and most failures of a network; then the patient has long asked again.
 _PATIENCE_SECONDS = 600.0
-# What trying again can't change: malformed, blocked by the person, a group that moved.
-_FINAL = (BadRequest, Forbidden, ChatMigrated)
+# What trying again can't change: malformed, blocked by the person.
+_FINAL = (BadRequest, Forbidden)
 # Whether the token is right is asked by this call. A token that is refused later may be Telegram's own trouble, or a
 # proxy's that answers 404 while its server starts: no reason to lose an answer.
 _GET_ME = "getMe"
@@ -39,6 +39,7 @@ class Sender(BaseRateLimiter[None]):
     """Repeats a call until Telegram has taken it; python-telegram-bot asks it for every call but getUpdates.
 
     What is sent to a chat, or changed there, waits for its turn first; calls that name no chat are no messages.
+    A group that became a supergroup is followed to its new id.
     A call that timed out may have been carried out: a patient who reads an answer twice is better off than one who
     reads none.
     """
@@ -72,7 +73,7 @@ class Sender(BaseRateLimiter[None]):
     ) -> Any:
         """Return what the call returns, or raise the TelegramError that ended it for good."""
         waits = iter(self._waits)
-        waited = 0.0
+        waited, has_moved = 0.0, False
         while True:
             if chat_id := data.get("chat_id"):
                 await self._limit.turn(chat_id)
@@ -80,6 +81,11 @@ class Sender(BaseRateLimiter[None]):
                 return await self._once(callback(*args, **kwargs))
             except _FINAL:
                 raise
+            except ChatMigrated as error:
+                if has_moved:
+                    raise
+                data["chat_id"], has_moved = error.new_chat_id, True
+                continue
             except TelegramError as error:
                 if waited > self._patience or (isinstance(error, InvalidToken) and endpoint == _GET_ME):
                     raise

@@ -10,7 +10,7 @@ from telegram.ext import ExtBot
 from bot.sending import Sender, seconds_to_wait
 from bot.transport import AiohttpRequest
 from bot.waiting import Waits
-from tests.telegram_server import TOKEN, TelegramServer, bad_gateway, half_json, hang, lost, reset, says, status
+from tests.telegram_server import TOKEN, Fault, TelegramServer, bad_gateway, half_json, hang, lost, reset, says, status
 
 QUICK = Waits(first=0.002, longest=0.01)
 
@@ -103,12 +103,26 @@ async def test_a_final_refusal_is_not_tried_again(server, bot, fault, error):
     assert server.count("sendMessage") == 1
 
 
-async def test_a_group_that_moved_is_told_with_its_new_id(server, bot):
-    moved = {"ok": False, "error_code": 400, "description": "", "parameters": {"migrate_to_chat_id": -100}}
-    server.order("sendMessage", says(moved, 400))
-    with pytest.raises(ChatMigrated) as migrated:
+def moved(new_chat_id: int) -> Fault:
+    """Return what Telegram says of a group that became a supergroup."""
+    parameters = {"migrate_to_chat_id": new_chat_id}
+    description = "Bad Request: group chat was upgraded to a supergroup chat"
+    return says({"ok": False, "error_code": 400, "description": description, "parameters": parameters}, 400)
+
+
+async def test_a_question_from_a_group_that_became_a_supergroup_is_answered_there(server, bot):
+    server.write("hello", chat_id=-100)
+    server.order("sendMessage", moved(-100))
+    await bot.send_message(7, "yes")
+    assert server.answers(-100) == ["yes"]
+    assert server.count("sendMessage") == 2
+
+
+async def test_a_group_that_moves_again_and_again_is_given_up(server, bot):
+    server.order("sendMessage", moved(-100), times=3)
+    with pytest.raises(ChatMigrated):
         await bot.send_message(7, "yes")
-    assert migrated.value.new_chat_id == -100
+    assert server.count("sendMessage") == 2
 
 
 @pytest.mark.parametrize(
