@@ -1,6 +1,5 @@
 """Figures for Prometheus: numbers, ids and kinds, never words."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -8,16 +7,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from bot import campaigns
 from bot.recorder import Recorder
 
 # https://prometheus.io/docs/instrumenting/exposition_formats/
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Matching takes milliseconds, sending tens of them; a full chat or a slow network seconds.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_CAMPAIGN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Whoever finds the link can make up campaigns: as many are counted by name, and the rest together.
-_CAMPAIGNS = 100
-_NO_CAMPAIGN, _OTHER_CAMPAIGN = "", "(other)"
 
 
 class _Lost(Collector):
@@ -86,16 +82,14 @@ class Metrics(Recorder):
         """A call of the webhook was refused for this reason."""
         self._refusals.labels(reason).inc()
 
-    def visited(self, campaign: str) -> str:
-        """The counted contact link was followed; return the name that the visit is counted under, if any."""
-        if not _CAMPAIGN.fullmatch(campaign):
-            campaign = _NO_CAMPAIGN
-        elif campaign not in self._campaigns and len(self._campaigns) >= _CAMPAIGNS:
-            campaign = _OTHER_CAMPAIGN
-        else:
-            self._campaigns.add(campaign)
-        self._visits.labels(campaign).inc()
-        return campaign
+    def visited(self, campaign: str) -> None:
+        """The counted contact link was followed, perhaps in a campaign."""
+        name = campaigns.campaign(campaign)
+        if name and name not in self._campaigns and len(self._campaigns) >= campaigns.MOST:
+            name = campaigns.OTHER
+        elif name:
+            self._campaigns.add(name)
+        self._visits.labels(name).inc()
 
     def problems_found(self, problems: int) -> None:
         """The saved FAQ has so many problems."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot import campaigns
 from bot.config import Settings
 from bot.database import reach
 from bot.errors import OutOfReachError, UserError
@@ -35,9 +35,6 @@ _HOUSEKEEPING_SECONDS = 3600
 # Another process may be at the tables; and a server that is down should not keep the bot from answering.
 _START_SECONDS = 5.0
 _READING_SECONDS = 5.0
-# What a link's campaign may be called. A patient can type a payload too, so no sentence and no telephone number fits.
-_CAMPAIGN = re.compile(r"(?!.*\d{5})[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
-_CAMPAIGN_LENGTH = 40
 
 _FREE = text(
     "INSERT INTO updates VALUES (:update_id, :now, false) ON CONFLICT (update_id) DO UPDATE SET claimed_at = :now "
@@ -48,10 +45,15 @@ _DONE = text("INSERT INTO updates VALUES (:update_id, :now, true) ON CONFLICT (u
 _STILL_MINE = text("UPDATE updates SET claimed_at = :now WHERE update_id = :update_id AND NOT done")
 _RELEASE = text("DELETE FROM updates WHERE update_id = :update_id AND NOT done")
 _DONE_LATELY = text("SELECT update_id FROM updates WHERE done ORDER BY claimed_at DESC LIMIT :limit")
+# The campaigns of a day are counted by name as long as they are not too many. `WHERE true` keeps SQLite from reading
+# ON as part of a join.
 _COUNT_REPLY = text(
-    "INSERT INTO replies VALUES (:day, :kind, :entry, :campaign, 1) "
+    "INSERT INTO replies SELECT :day, :kind, :entry, CASE "
+    "WHEN :campaign = :none OR EXISTS (SELECT 1 FROM replies WHERE day = :day AND campaign = :campaign) OR :most > "
+    "(SELECT count(DISTINCT campaign) FROM replies WHERE day = :day AND campaign NOT IN (:none, :other)) "
+    "THEN :campaign ELSE :other END, 1 WHERE true "
     "ON CONFLICT (day, kind, entry, campaign) DO UPDATE SET count = replies.count + 1"
-)
+).bindparams(none=campaigns.NONE, most=campaigns.MOST, other=campaigns.OTHER)
 _COUNT_FEEDBACK = text(
     "INSERT INTO feedback VALUES (:day, :entry, :helpful, 1) "
     "ON CONFLICT (day, entry, helpful) DO UPDATE SET count = feedback.count + 1"
@@ -236,9 +238,8 @@ class Storage:
 
     def count_reply(self, kind: str, entry_id: str = "", campaign: str = "") -> None:
         """Count a reply: its kind, the entry that it showed, and the campaign of the link that led there."""
-        if len(campaign) > _CAMPAIGN_LENGTH or not _CAMPAIGN.fullmatch(campaign):
-            campaign = ""
-        counted = {"day": self._today(), "kind": kind, "entry": entry_id, "campaign": campaign}
+        named = campaigns.campaign(campaign)
+        counted = {"day": self._today(), "kind": kind, "entry": entry_id, "campaign": named}
         self._writer.put(Write(_COUNT_REPLY, counted))
 
     def count_feedback(self, entry_id: str, *, helpful: bool) -> None:

@@ -103,7 +103,9 @@ class Web:
         if clinic is None or clinic.contact is None:
             return PlainTextResponse(_NO_CONTACT, 404)
         if request.method != "HEAD":  # those are programs that look where the link leads
-            self._count_visit(self._metrics.visited(request.query_params.get("c", "")))
+            campaign = request.query_params.get("c", "")
+            self._metrics.visited(campaign)
+            self._count_visit(campaign)
         return RedirectResponse(clinic.contact, 302, {"Cache-Control": "no-store"})
 
     async def _fail(self, _: Request, error: Exception) -> Response:

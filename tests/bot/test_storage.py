@@ -276,6 +276,24 @@ async def test_what_a_patient_may_have_typed_in_place_of_a_campaign_is_not_kept(
     assert kept == ""
 
 
+async def test_campaigns_that_strangers_make_up_are_counted_together_after_a_hundred_in_a_day(url, clock):
+    async with opened(url, clock=clock) as storage:
+        for number in range(130):
+            storage.count_reply("contact", campaign=f"made-up-{number:03}")
+        await storage.figures()
+        for campaign in ("made-up-007", "flyer-june", ""):
+            storage.count_reply("start", "brakes", campaign)
+        today = (await storage.figures()).replies
+        clock.now += DAY
+        storage.count_reply("start", "brakes", "flyer-june")
+        tomorrow = (await storage.figures()).replies
+    assert len({campaign for *_, campaign in today} - {"", "(other)"}) == 100
+    counted = {(kind, campaign): count for (_, kind, _, campaign), count in today.items()}
+    assert counted["contact", "(other)"] == 30
+    assert [counted["start", campaign] for campaign in ("made-up-007", "(other)", "")] == [1, 1, 1]
+    assert [key[1:] for key in tomorrow.keys() - today.keys()] == [("start", "brakes", "flyer-june")]
+
+
 async def test_a_conversation_is_counted_reply_by_reply(storage, faq):
     async with open_conversation(Handlers(faq, storage=storage)) as conversation:
         for typed in ("my tire is flat", "hello", "do you sell cakes?", ALARM, "/topics", "/start", "/help"):
