@@ -23,22 +23,28 @@ _REACHING_POSTGRESQL = {
 }
 
 
-def reach(url: str) -> Engine:
-    """Return the engine for a database, without connecting yet; raise UserError if it can never be reached."""
+def address(url: str) -> URL:
+    """Return the URL of a database that the bot can use, with its driver; raise UserError for any other."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise UserError(_WRONG_URL) from None
     if parsed.drivername in _POSTGRESQL and parsed.database:
-        return _postgresql(parsed)
+        return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
-        return _sqlite(parsed, Path(parsed.database))
+        return parsed
     raise UserError(_WRONG_URL)
+
+
+def reach(url: str) -> Engine:
+    """Return the engine for a database, without connecting yet; raise UserError if it can never be reached."""
+    parsed = address(url)
+    return _sqlite(parsed) if parsed.drivername == "sqlite" else _postgresql(parsed)
 
 
 def _postgresql(url: URL) -> Engine:
     engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        url,
         pool_size=1,
         max_overflow=0,
         hide_parameters=True,
@@ -55,7 +61,8 @@ def _settle_postgresql(connection: Any, _: object) -> None:
     connection.autocommit = False
 
 
-def _sqlite(url: URL, path: Path) -> Engine:
+def _sqlite(url: URL) -> Engine:
+    path = Path(url.database or "")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite itself would let everybody read it

@@ -13,12 +13,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from sqlalchemy import URL, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.config import Settings
 from bot.content import cache_folder, problems_of
+from bot.database import address, reach
+from bot.errors import UserError
 from bot.logs import without_token
+from bot.migrations import migrate
+from bot.sealing import NO_KEY, key_file, keys_beside, read_keys
+from bot.webhook import endpoint
 from faq.embedding import EncoderError, MiniLm
 from faq.loading import load
 
@@ -26,7 +31,6 @@ Json = dict[str, Any]
 
 # Telegram answers within a second; a network that takes longer than this is of no use to a patient.
 _ANSWER_SECONDS = 10.0
-_DATABASE_SECONDS = 5
 # The Date header counts whole seconds, and the answer was some time on its way.
 _CLOCK_SECONDS = 30.0
 # Some people write while one looks; more than this wait for a bot that does not answer.
@@ -39,7 +43,6 @@ _LEAST_FREE_BYTES = 200_000_000
 _NO_CONTACT = "example.com"
 # Names a bot that does not exist, so that the network can be looked at without a token.
 _NOBODY = "0:nobody"
-_MAKE_KEY = "Set STORAGE_KEY, the same for every process; .env.example tells how to make one."
 _WIDTH = 8
 
 
@@ -215,7 +218,7 @@ def of_webhook(settings: Settings, webhook: Answered | str) -> Finding:
     if registered and wanted is None:
         remedy = "Set WEBHOOK_URL if that is the bot's address; else start the bot, which removes it to poll."
         return Finding("webhook", f"Telegram sends to {registered}, but WEBHOOK_URL is not set; {waiting}", remedy)
-    if wanted and registered not in (wanted, f"{wanted.rstrip('/')}/telegram"):
+    if wanted and registered != endpoint(wanted):
         what = f"Telegram sends to {registered or 'no address'}, and not to WEBHOOK_URL; {waiting}"
         return Finding("webhook", what, "Start the bot: it registers its webhook.")
     if wanted and (error := _recent_error(webhook)):
@@ -240,17 +243,16 @@ def _not_looked_at(name: str, first: str = "network") -> Finding:
 
 
 def of_database(settings: Settings) -> Finding:
-    """Tell whether the database answers; a SQLite file that is not there yet must be possible to make."""
+    """Tell whether the bot can start with the database and its key, without making the files that are not there yet."""
     try:
-        url = make_url(settings.database_url.get_secret_value())
-    except (ArgumentError, ValueError):
-        remedy = "Write sqlite:///path/to/file.sqlite or postgresql://user:password@host/database."
-        return Finding("database", "DATABASE_URL can't be read", remedy)
-    if url.get_backend_name() == "sqlite":
-        return _of_sqlite(url)
-    found = _of_server(url)
-    if found.ok and settings.storage_key is None:
-        return Finding("database", f"{found.what}, but STORAGE_KEY is not set", _MAKE_KEY)
+        url = address(settings.database_url.get_secret_value())
+        found = _of_sqlite(url) if url.drivername == "sqlite" else _of_server(url)
+        if found.ok:
+            _read_keys(settings, url)
+    except UserError as error:
+        return Finding("database", "the bot can't start with it", str(error))
+    except OSError as error:
+        return Finding("database", f"{error.filename} can't be read: {error.strerror}", "Let the bot's user read it.")
     return found
 
 
@@ -265,32 +267,43 @@ def _of_sqlite(url: URL) -> Finding:
     if not path.exists():
         return Finding("database", f"{path} will be made at the first start")
     try:
-        _query(url, "SELECT count(*) FROM sqlite_master")
+        _begin(url)
     except SQLAlchemyError as error:
-        remedy = "Stop the bot and restore the file from its backup."
+        remedy = "Let the bot's user write it, or stop the bot and restore the file from its backup."
         return Finding("database", f"{path} can't be used: {_reason(url, error)}", remedy)
     return Finding("database", f"{path} answers")
 
 
 def _of_server(url: URL) -> Finding:
     host = f"{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+psycopg")
     try:
-        _query(url, "SELECT 1", connect_timeout=_DATABASE_SECONDS)
-    except (SQLAlchemyError, ImportError) as error:
+        _begin(url)
+    except SQLAlchemyError as error:
         remedy = "See that the server runs and that user, password and database of DATABASE_URL are right."
         return Finding("database", f"{host} can't be used: {_reason(url, error)}", remedy)
     return Finding("database", f"{url.database} on {host} answers")
 
 
-def _query(url: URL, query: str, **connecting: object) -> None:
-    engine = create_engine(url, hide_parameters=True, connect_args=connecting)
+def _begin(url: URL) -> None:
+    """Do to the database what the bot does at its start, and take it back."""
+    engine = reach(url.render_as_string(hide_password=False))
     try:
-        with engine.connect() as connection:
-            connection.execute(text(query))
+        with engine.connect() as connection, connection.begin() as beginning:
+            migrate(connection)
+            beginning.rollback()
     finally:
         engine.dispose()
+
+
+def _read_keys(settings: Settings, url: URL) -> None:
+    """Read the storage keys as the bot does, but make none; raise UserError if it would refuse them."""
+    file = Path(url.database or "")
+    if settings.storage_key:
+        read_keys(settings.storage_key.get_secret_value(), "STORAGE_KEY")
+    elif url.drivername != "sqlite":
+        raise UserError(NO_KEY)
+    elif key_file(file).exists():
+        keys_beside(file)
 
 
 def _reason(url: URL, error: Exception) -> str:

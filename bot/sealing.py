@@ -57,9 +57,14 @@ def read_keys(written: str, name: str) -> Keys:
         raise UserError(sentence + _MAKE_ONE) from None
 
 
+def key_file(database: Path) -> Path:
+    """Return where the keys for a SQLite file lie when the settings name none."""
+    return database.with_suffix(".key")
+
+
 def keys_beside(database: Path) -> Keys:
     """Return the keys in the file beside a database, which is made if there is none, readable by its owner only."""
-    path = database.with_suffix(".key")
+    path = key_file(database)
     if not path.exists():
         _make(path)
     return read_keys(path.read_text(encoding="ascii", errors="replace"), str(path))

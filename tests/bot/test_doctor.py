@@ -1,6 +1,7 @@
 """Whoever runs the bot is told what is amiss, in a line each with its remedy, and never a secret."""
 
 import asyncio
+import base64
 import json
 import sqlite3
 import sys
@@ -11,16 +12,20 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
+from sqlalchemy import inspect
 
 from bot.cli import main
 from bot.config import Settings
+from bot.database import reach
 from bot.doctor import Finding, examine, of_disk
 from tests.conftest import BICYCLES
 from tests.telegram_server import TelegramServer, bad_gateway, half_json, reset, says, status
 
 TOKEN = "123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"  # noqa: S105  # it opens nothing
 PASSWORD = "open-sesame"  # noqa: S105  # neither does this
-HOOK = "https://bot.clinic.example/telegram"
+KEY = base64.urlsafe_b64encode(bytes(32)).decode()
+OWN = "https://bot.clinic.example"
+HOOK = f"{OWN}/telegram"
 NAMES = ["token", "network", "clock", "webhook", "database", "faq", "encoder", "disk"]
 
 
@@ -151,7 +156,7 @@ def hook(**info) -> object:
     return says({"ok": True, "result": {"url": HOOK, "pending_update_count": 3, **info}})
 
 
-@pytest.mark.parametrize("wanted", [HOOK, "https://bot.clinic.example", "https://bot.clinic.example/"])
+@pytest.mark.parametrize("wanted", [HOOK, f"{HOOK}/", OWN, f"{OWN}/"])
 async def test_a_webhook_that_is_registered_as_set_is_sound(told, server, wanted):
     server.telegram.call("setWebhook", {"url": HOOK})
     found = await told(webhook_url=wanted)
@@ -164,6 +169,7 @@ async def test_a_webhook_that_is_registered_as_set_is_sound(told, server, wanted
         (None, hook(), f"Telegram sends to {HOOK}, but WEBHOOK_URL is not set; 3 updates wait"),
         (HOOK, hook(url=""), "Telegram sends to no address, and not to WEBHOOK_URL; 3 updates wait"),
         (HOOK, hook(url="https://other.example"), "Telegram sends to https://other.example, and not to WEBHOOK_URL"),
+        (OWN, hook(url=OWN), f"Telegram sends to {OWN}, and not to WEBHOOK_URL"),
         (HOOK, hook(pending_update_count=51), "51 updates wait"),
         (None, hook(url="", pending_update_count=51), "51 updates wait"),
     ],
@@ -213,15 +219,86 @@ async def test_a_server_that_is_down_is_told_without_the_password(told, driver):
 async def test_a_server_needs_a_key(told, postgres):
     url = SecretStr(postgres.fresh_database())
     found = (await told(database_url=url))["database"]
-    assert found.what.endswith(" answers, but STORAGE_KEY is not set")
-    found = (await told(database_url=url, storage_key=SecretStr("set")))["database"]
+    assert found.remedy.startswith("STORAGE_KEY is not set, and with PostgreSQL it must be")
+    found = (await told(database_url=url, storage_key=SecretStr("no-key")))["database"]
+    assert (found.what, found.ok) == ("the bot can't start with it", False)
+    found = (await told(database_url=url, storage_key=SecretStr(KEY)))["database"]
     assert found.ok
 
 
-@pytest.mark.parametrize("url", ["nonsense", f"mysql+nothing://clinic:{PASSWORD}@db/faq", "postgresql://db:port/x"])
+@pytest.mark.parametrize("database", ["kept.sqlite", "not/yet/there.sqlite"])
+async def test_a_key_that_is_none_is_told_and_not_shown(told, folder, database):
+    sqlite3.connect(folder / "kept.sqlite").close()
+    found = (await told(database_url=SecretStr(f"sqlite:///{database}"), storage_key=SecretStr(PASSWORD)))["database"]
+    assert found.remedy.startswith("STORAGE_KEY holds no key that I can use")
+    assert PASSWORD not in str(found)
+
+
+async def test_a_key_file_is_read_and_none_is_made(told, folder):
+    url = SecretStr(f"sqlite:///{folder}/kept.sqlite")
+    sqlite3.connect(folder / "kept.sqlite").close()
+    assert (await told(database_url=url))["database"].ok
+    assert not (folder / "kept.key").exists()
+    (folder / "kept.key").write_text(KEY)
+    assert (await told(database_url=url))["database"].ok
+    (folder / "kept.key").write_text(KEY[:-3])
+    found = (await told(database_url=url))["database"]
+    assert found.remedy.startswith(f"{folder}/kept.key holds no key that I can use")
+    assert KEY[:-3] not in str(found)
+
+
+async def test_a_key_file_that_cannot_be_read_is_told(told, folder):
+    (folder / "kept.key").mkdir()
+    found = (await told(database_url=SecretStr(f"sqlite:///{folder}/kept.sqlite")))["database"]
+    assert found.what == f"{folder}/kept.key can't be read: Is a directory"
+
+
+async def test_a_sqlite_file_that_can_only_be_read_is_told(told, folder):
+    file = folder / "kept.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE replies (day TEXT)")
+    database.close()
+    with file.open("r+b") as header:
+        header.seek(18)  # https://sqlite.org/fileformat.html#file_format_version_numbers: above 2 is read-only
+        header.write(bytes([3]))
+    found = (await told(database_url=SecretStr(f"sqlite:///{file}")))["database"]
+    assert found.what == f"{file} can't be used: attempt to write a readonly database"
+
+
+async def test_a_database_of_a_newer_program_is_told(told, folder):
+    file = folder / "kept.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)")
+        database.execute("INSERT INTO migrations VALUES (1000, '')")
+    database.close()
+    found = (await told(database_url=SecretStr(f"sqlite:///{file}")))["database"]
+    assert found.remedy.startswith("The database is newer than this program")
+
+
+async def test_looking_at_a_database_changes_nothing_in_it(told, folder, postgres):
+    file, server = folder / "kept.sqlite", postgres.fresh_database()
+    sqlite3.connect(file).close()
+    for url in (f"sqlite:///{file}", server):
+        assert (await told(database_url=SecretStr(url), storage_key=SecretStr(KEY)))["database"].ok
+        engine = reach(url)
+        assert inspect(engine).get_table_names() == []
+        engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        f"mysql+nothing://clinic:{PASSWORD}@db/faq",
+        "postgresql://db:port/x",
+        f"postgresql://clinic:{PASSWORD}@db",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
+)
 async def test_an_address_of_no_database_is_told(told, url):
     found = (await told(database_url=SecretStr(url)))["database"]
-    assert not found.ok
+    assert found.remedy.startswith("DATABASE_URL: write sqlite:///")
     assert PASSWORD not in str(found)
 
 
