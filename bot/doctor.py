@@ -35,8 +35,9 @@ _ANSWER_SECONDS = 10.0
 _CLOCK_SECONDS = 30.0
 # Some people write while one looks; more than this wait for a bot that does not answer.
 _MANY_PENDING = 50
-# A webhook's error that lies further back was waited out: Telegram repeats a failed delivery sooner.
-_RECENT_SECONDS = 900.0
+# Whoever looks wants to know what failed a while ago too; what lies further back was waited out, as Telegram repeats a
+# failed delivery sooner.
+_WORTH_TELLING_SECONDS = 900.0
 # The quantized model and the vectors take 60 MB in the cache, and a database must never meet a full disk.
 _LEAST_FREE_BYTES = 200_000_000
 # The contact link of the FAQ that comes with the bot leads there, which is nowhere.
@@ -232,7 +233,7 @@ def of_webhook(settings: Settings, webhook: Answered | str) -> Finding:
 def _recent_error(webhook: Answered) -> str:
     info = webhook.result or {}
     ago = (webhook.date or webhook.at).timestamp() - float(info.get("last_error_date", 0))
-    return f"{info.get('last_error_message')}, {ago:.0f} s ago" if ago < _RECENT_SECONDS else ""
+    return f"{info.get('last_error_message')}, {ago:.0f} s ago" if ago < _WORTH_TELLING_SECONDS else ""
 
 
 def _not_looked_at(name: str, first: str = "network") -> Finding:

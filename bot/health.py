@@ -11,10 +11,11 @@ from bot.logs import cause, figures
 
 log = logging.getLogger(__name__)
 
-# The container's health check: Telegram is heard at least every half a minute; three times in vain are no accident.
-_SILENT_SECONDS = 90
+# Telegram is heard at least every half a minute; three times in vain are no accident: a poller connects anew, and the
+# container's health check fails.
+SILENT_SECONDS = 90.0
 # So long the bot mends itself, by connecting anew; then somebody else must.
-DEAF_SECONDS = 300.0
+_DEAF_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,21 @@ Probe = Callable[[], Awaitable[Check]]
 class Hearing:
     """Knows when Telegram was last heard."""
 
-    def __init__(self, beat: Callable[[], None] = lambda: None, deaf_after: float = DEAF_SECONDS) -> None:
+    def __init__(
+        self,
+        beat: Callable[[], None] = lambda: None,
+        deaf_after: float = _DEAF_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._beat = beat
         self._deaf_after = deaf_after
-        self._since = time.monotonic()
+        self._clock = clock
+        self._since = clock()
         self._is_heard = False
 
     def heard(self) -> None:
         """Note that Telegram was heard."""
-        self._since, self._is_heard = time.monotonic(), True
+        self._since, self._is_heard = self._clock(), True
         try:
             self._beat()
         except OSError as error:  # a full disk is no reason to stop listening
@@ -48,7 +55,7 @@ class Hearing:
     @property
     def silence(self) -> float:
         """How many seconds ago Telegram was last heard, or the bot started."""
-        return time.monotonic() - self._since
+        return self._clock() - self._since
 
     @property
     def is_deaf(self) -> bool:
@@ -64,7 +71,7 @@ class Hearing:
 def is_hearing(token: str) -> bool:
     """Tell whether the bot with this token has lately heard Telegram, on this machine."""
     try:
-        return time.time() - heartbeat(token).stat().st_mtime < _SILENT_SECONDS
+        return time.time() - heartbeat(token).stat().st_mtime < SILENT_SECONDS
     except OSError:
         return False
 

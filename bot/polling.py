@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
+from bot.health import SILENT_SECONDS
 from bot.intake import ALLOWED_UPDATES, Intake, Json
 from bot.logs import cause, figures
 from bot.sending import seconds_to_wait
@@ -30,8 +31,6 @@ _BATCH = 100
 # When a batch is full, others may wait behind what takes longer. It is confirmed all the same, and lost if the process
 # ends before it is answered; so not sooner than a slow network may take over a whole batch.
 _LATE_SECONDS = 10.0
-# A connection that hangs for good looks like silence; three long polls in vain are no accident.
-DEAF_SECONDS = 90.0
 # What was fetched before a stop is answered within this time, or else by the next start. Docker kills after ten
 # seconds, and the answers are still to be confirmed, which Telegram may keep waiting for three.
 _LAST_ANSWERS_SECONDS = 5.0
@@ -63,7 +62,7 @@ class Poller:
         glance: float = GLANCE_SECONDS,
         last_answers: float = _LAST_ANSWERS_SECONDS,
         late_after: float = _LATE_SECONDS,
-        deaf_after: float = DEAF_SECONDS,
+        silent_after: float = SILENT_SECONDS,
     ) -> None:
         self._intake = intake
         self._bot = intake.application.bot
@@ -77,9 +76,9 @@ class Poller:
         self._offset = self._told = 0
         self._in_hand: dict[int, _Fetched] = {}  # what is not confirmed
         self._late: set[asyncio.Task[bool]] = set()  # what was confirmed before it was handled
-        self._deaf_after = deaf_after
+        self._silent_after = silent_after
         self._last_sign = time.monotonic()  # when Telegram was last heard, or the connection made anew
-        self._is_deaf = False
+        self._is_silent = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop` is set; then answer what was fetched, confirm it, and return.
@@ -105,9 +104,9 @@ class Poller:
                 updates = await self._fetch(self._long_poll, self._grace)
             except Exception as error:  # whatever it is, a bot that stops fetching is worse
                 await asyncio.sleep(await self._recover(error, next(waits)))
-                await self._mend_deafness()
+                await self._mend_silence()
                 continue
-            waits, self._last_sign, self._is_deaf = iter(self._waits), time.monotonic(), False
+            waits, self._last_sign, self._is_silent = iter(self._waits), time.monotonic(), False
             self._heard()
             for update_id, update in updates.items():
                 self._take(update_id, update)
@@ -147,14 +146,14 @@ class Poller:
                 log.warning("fetching failed, again in %.1f s: %s", wait, type(error).__name__, extra=told)
         return wait
 
-    async def _mend_deafness(self) -> None:
+    async def _mend_silence(self) -> None:
         """Connect anew when nothing was heard for so long: whatever ails the connection may be cured by that."""
-        if time.monotonic() - self._last_sign < self._deaf_after:
+        if time.monotonic() - self._last_sign < self._silent_after:
             return
-        if not self._is_deaf:
+        if not self._is_silent:
             sentence = "nothing heard from Telegram for %.0f s: connecting anew, as often as that"
-            log.error(sentence, self._deaf_after, extra=figures(silence=self._deaf_after))
-        self._last_sign, self._is_deaf = time.monotonic(), True
+            log.error(sentence, self._silent_after, extra=figures(silence=self._silent_after))
+        self._last_sign, self._is_silent = time.monotonic(), True
         request = self._bot._request[0]  # the one that fetches
         with suppress(Exception):  # what does not even close is left behind
             async with asyncio.timeout(self._grace):

@@ -63,6 +63,7 @@ async def _serve(settings: Settings, token: str, load: Load, faq: Faq, storage: 
     webhook = _webhook(settings, token, intake, hearing, metrics)
 
     async def content() -> Check:
+        # Never false, as nothing is served before an FAQ is loaded; it is there for what it tells.
         return Check(True, f"{len(handlers.faq.entries)} entries; problems in the saved files: {metrics.problems}.")
 
     async def database() -> Check:

@@ -26,8 +26,8 @@ _CONNECTIONS = 40
 _LOOK_SECONDS = 30.0
 # Asking takes a moment; a call that takes longer hangs.
 _PATIENCE_SECONDS = 20.0
-# An older failure of Telegram's says nothing of now.
-_RECENT_SECONDS = 300.0
+# An older failure of Telegram's says nothing of now, which is what readiness is about.
+_STILL_FAILING_SECONDS = 300.0
 
 
 class Webhook:
@@ -118,7 +118,7 @@ class Webhook:
         if info.last_error_date is None or not info.pending_update_count:
             return None
         failed = (datetime.now(UTC) - info.last_error_date).total_seconds()
-        if failed > _RECENT_SECONDS or self._age_of_last_update() < failed:
+        if failed > _STILL_FAILING_SECONDS or self._age_of_last_update() < failed:
             return None
         return f"Telegram failed to bring updates {failed:.0f} s ago; {info.pending_update_count} wait."
 

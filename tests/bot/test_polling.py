@@ -432,10 +432,10 @@ async def test_a_second_poller_is_told_in_one_line(server, echo, caplog):
     assert logged(caplog).splitlines()[0] == "409: another bot polls with the same token; stop one of the two"
 
 
-async def test_a_deaf_poller_connects_anew_and_tells_so_once(server, echo, caplog):
+async def test_a_poller_that_hears_nothing_connects_anew_and_tells_so_once(server, echo, caplog):
     server.order("getUpdates", hang, times=6)
     server.write("one")
-    async with echo.running(patient=False, deaf_after=0.15):
+    async with echo.running(patient=False, silent_after=0.15):
         await until(lambda: server.answers() == ["one"])
         assert logged(caplog).count("connecting anew") == 1
         server.order("getUpdates", hang, times=3)
