@@ -32,14 +32,8 @@ Probe = Callable[[], Awaitable[Check]]
 class Hearing:
     """Knows when Telegram was last heard."""
 
-    def __init__(
-        self,
-        beat: Callable[[], None] = lambda: None,
-        deaf_after: float = _DEAF_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, beat: Callable[[], None] = lambda: None, clock: Callable[[], float] = time.monotonic) -> None:
         self._beat = beat
-        self._deaf_after = deaf_after
         self._clock = clock
         self._since = clock()
         self._is_heard = False
@@ -60,7 +54,7 @@ class Hearing:
     @property
     def is_deaf(self) -> bool:
         """Whether that is so long ago that the process should be replaced."""
-        return self.silence >= self._deaf_after
+        return self.silence >= _DEAF_SECONDS
 
     async def check(self) -> Check:
         """Tell whether updates arrive."""

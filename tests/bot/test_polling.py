@@ -7,8 +7,10 @@ import time
 from collections import defaultdict
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from itertools import takewhile
 
 import pytest
+from aiohttp import web
 from telegram import Update
 from telegram.ext import Application, MessageHandler, TypeHandler, filters
 
@@ -21,6 +23,7 @@ from bot.sending import Sender
 from bot.waiting import Waits
 from tests.telegram_server import (
     SAME_OFFSET_SECONDS,
+    Answer,
     TelegramServer,
     bad_gateway,
     half_json,
@@ -210,9 +213,9 @@ async def test_a_slow_chat_makes_the_poller_look_again_but_not_spin(server, echo
     server.write("slow")
     async with echo.running():
         await until(lambda: server.count("getUpdates") > 1)
-        before = server.count("getUpdates")
-        await asyncio.sleep(0.2)
-        assert 2 <= server.count("getUpdates") - before <= 10  # every 0.02 s at most
+        before, began = server.count("getUpdates"), time.monotonic()
+        await until(lambda: server.count("getUpdates") == before + 10)
+        assert time.monotonic() - began > 0.15  # every 0.02 s at most
         echo.door.set()
 
 
@@ -222,9 +225,12 @@ def test_the_poller_looks_again_no_sooner_than_telegram_likes():
 
 async def test_an_idle_poller_waits_for_the_long_poll(server, echo):
     async with echo.running(long_poll=timedelta(seconds=5)):
-        await until(lambda: server.count("getUpdates") == 1)
-        await asyncio.sleep(0.1)
-        assert server.count("getUpdates") == 1
+        await until(lambda: server.count("getUpdates"))
+        server.write("one")
+        await until(lambda: server.answers() == ["one"])
+    before_the_answer = takewhile(lambda call: call[0] != "sendMessage", server.calls)
+    held = [parameters["timeout"] for method, parameters in before_the_answer if method == "getUpdates"]
+    assert held == ["5"]
 
 
 async def test_only_the_kinds_that_have_a_handler_are_asked_for(server, echo):
@@ -271,12 +277,17 @@ async def test_dying_at_any_moment_loses_nothing(server, echo):
 
 
 async def test_a_stop_answers_what_was_fetched_and_confirms_it(server, echo):
+    async def meet_a_latecomer(request: web.Request, answer: Answer) -> web.Response:
+        """Let a patient write just when what was answered last is being confirmed."""
+        if (await request.post())["timeout"] == "0":
+            server.write("too late")
+        return await answer()
+
     server.write("slow")
+    server.order("getUpdates", meet_a_latecomer, times=1000)
     async with echo.running() as stop:
         await until(lambda: server.count("getUpdates") > 1)
         stop.set()
-        await asyncio.sleep(0.02)
-        server.write("too late")
         echo.door.set()
     assert server.answers() == ["slow"]
     assert server.telegram.unconfirmed() == 1
@@ -361,15 +372,15 @@ async def test_a_trouble_at_the_start_is_waited_out(server, echo, fault):
         await until(lambda: server.answers() == ["one"])
 
 
-async def test_the_server_may_come_up_later_and_go_away_for_a_while(server, echo):
+async def test_the_server_may_come_up_later_and_go_away_for_a_while(server, echo, caplog):
     await server.stop()
     async with echo.running():
-        await asyncio.sleep(0.05)
+        await until(lambda: "getMe failed" in caplog.text)
         await server.start()
         server.write("one")
         await until(lambda: server.answers() == ["one"])
         await server.stop()
-        await asyncio.sleep(0.05)
+        await until(lambda: "fetching failed" in logged(caplog))
         server.write("two")
         await server.start()
         await until(lambda: server.answers() == ["one", "two"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from contextlib import suppress
 
 import pytest
@@ -10,6 +9,19 @@ import pytest
 from bot.health import Check, Hearing
 from bot.waiting import cancel
 from bot.watchdog import notify, watch
+from tests.telegram_server import until
+
+
+class Clock:
+    """A clock that is set by hand, and knows how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.looked_at = 0
+
+    def __call__(self) -> float:
+        self.looked_at += 1
+        return self.now
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -47,12 +59,14 @@ async def test_systemd_is_told_that_the_bot_is_ready_and_that_it_works(systemd, 
 
 async def test_a_deaf_bot_does_not_say_that_it_works_until_it_hears_again(systemd, monkeypatch):
     monkeypatch.setenv("WATCHDOG_USEC", "2000")
-    hearing = Hearing(deaf_after=0.02)
+    clock = Clock()
+    hearing = Hearing(clock=clock)
     watching = asyncio.create_task(watch(hearing))
-    while not hearing.is_deaf:
-        await asyncio.sleep(0)
+    assert await told(systemd) == "READY=1"
+    clock.now += 300
     drain(systemd)
-    await asyncio.sleep(0.01)
+    looked_at = clock.looked_at
+    await until(lambda: clock.looked_at > looked_at + 3)
     assert drain(systemd) == []
     hearing.heard()
     assert await told(systemd) == "WATCHDOG=1"
@@ -67,9 +81,10 @@ async def test_who_does_not_say_how_often_is_told_at_once_and_then_now_and_then(
     await cancel(watching)
 
 
-def test_without_systemd_nobody_is_told(monkeypatch):
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+def test_without_systemd_nobody_is_told(systemd, monkeypatch):
+    monkeypatch.delenv("NOTIFY_SOCKET")
     notify("READY=1")
+    assert drain(systemd) == []
 
 
 def test_a_systemd_that_does_not_listen_stops_nothing(monkeypatch, tmp_path, caplog):
@@ -82,12 +97,14 @@ def test_a_systemd_that_does_not_listen_stops_nothing(monkeypatch, tmp_path, cap
 
 
 async def test_a_bot_is_ready_when_it_heard_telegram_and_until_it_is_deaf():
-    hearing = Hearing(deaf_after=0.02)
+    clock = Clock()
+    hearing = Hearing(clock=clock)
     assert await hearing.check() == Check(False, "Telegram is not heard yet.")
     hearing.heard()
-    assert await hearing.check() == Check(True, "Telegram was last heard 0 s ago.")
-    time.sleep(0.02)
-    assert not (await hearing.check()).ok
+    clock.now += 299
+    assert await hearing.check() == Check(True, "Telegram was last heard 299 s ago.")
+    clock.now += 1
+    assert await hearing.check() == Check(False, "Telegram was last heard 300 s ago.")
 
 
 def test_a_heartbeat_that_cannot_be_written_stops_nothing(caplog):
