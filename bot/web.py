@@ -51,6 +51,8 @@ class Web:
         intake: Intake,
         webhook: Webhook | None = None,
         count_visit: Callable[[str], None] = lambda _: None,
+        body_seconds: float = _BODY_SECONDS,
+        probe_seconds: float = _PROBE_SECONDS,
     ) -> None:
         """`count_visit` is told the campaign of each visit of the contact link, for good."""
         self._faq = faq
@@ -59,6 +61,8 @@ class Web:
         self._intake = intake
         self._webhook = webhook
         self._count_visit = count_visit
+        self._body_seconds = body_seconds
+        self._probe_seconds = probe_seconds
 
     def app(self) -> Starlette:
         """Return them as an application; without a webhook there is no route for one."""
@@ -80,7 +84,7 @@ class Web:
             self._metrics.refused("secret")
             return Response(status_code=401)
         try:
-            update_id, update = _update(await _body(request))
+            update_id, update = _update(await _body(request, self._body_seconds))
         except HTTPException as refusal:
             self._metrics.refused(str(refusal.status_code))
             raise
@@ -90,7 +94,7 @@ class Web:
         return PlainTextResponse("The process lives.\n")
 
     async def _readyz(self, _: Request) -> Response:
-        checks = await asyncio.gather(*map(_result, self._probes.values()))
+        checks = await asyncio.gather(*(_result(probe, self._probe_seconds) for probe in self._probes.values()))
         status = 200 if all(check.ok for check in checks) else 503
         named = [{"name": name, **asdict(check)} for name, check in zip(self._probes, checks, strict=True)]
         return JSONResponse(named, status)
@@ -120,14 +124,14 @@ async def _refuse(_: Request, refusal: Exception) -> Response:
     return Response(status_code=refusal.status_code, headers=refusal.headers)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, seconds: float) -> bytes:
     """Return the body, or raise HTTPException when it is too long, too slow or breaks off."""
     told = request.headers.get("Content-Length", "0")
     if len(told) > len(str(LONGEST_BODY)) or int(told) > LONGEST_BODY:
         raise HTTPException(413)
     body = bytearray()
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > LONGEST_BODY:
@@ -151,10 +155,10 @@ def _update(body: bytes) -> tuple[int, Json]:
     return update_id, content
 
 
-async def _result(probe: Probe) -> Check:
+async def _result(probe: Probe, seconds: float) -> Check:
     """Return what a probe finds; one that fails or hangs finds no good."""
     try:
-        async with asyncio.timeout(_PROBE_SECONDS):
+        async with asyncio.timeout(seconds):
             return await probe()
     except Exception as error:
         return Check(False, f"This can't be told: {type(error).__name__}.")
@@ -180,7 +184,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+async def serving(
+    app: Starlette, listener: socket.socket, last_answers: int = _LAST_ANSWERS_SECONDS
+) -> AsyncIterator[None]:
     """Serve until the end of the block; then take nothing new, finish what is in hand, and close."""
     config = uvicorn.Config(
         app,
@@ -191,7 +197,7 @@ async def serving(app: Starlette, listener: socket.socket) -> AsyncIterator[None
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+        timeout_graceful_shutdown=last_answers,
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener]))

@@ -51,17 +51,19 @@ class Bot:
         options = {"waits": QUICK, "look_every": 0.02, **webhook}
         self.webhook = Webhook(self.intake, self.url, SECRET, self.hearing, age, **options)
         self.probes = {"updates": self.webhook.check}
+        self.faq = lambda: self.handlers.faq
         self.visits: list[str] = []
         self.stop = asyncio.Event()
 
     @asynccontextmanager
-    async def running(self, *, with_webhook: bool = True):
+    async def running(self, *, with_webhook: bool = True, last_answers: int = 5, **times: float):
         """Run from here to the end of the block, and stop cleanly."""
         webhook = with_webhook and self.webhook
-        web = Web(lambda: self.handlers.faq, self.metrics, self.probes, self.intake, webhook, self.visits.append)
+        faq, count_visit = lambda: self.faq(), self.visits.append
+        web = Web(faq, self.metrics, self.probes, self.intake, webhook, count_visit, **times)
         receiving = asyncio.create_task(self.webhook.run(self.stop))
         try:
-            async with ClientSession() as self.strangers, serving(web.app(), self.listener):
+            async with ClientSession() as self.strangers, serving(web.app(), self.listener, last_answers):
                 yield self
                 self.stop.set()
                 await receiving
@@ -179,8 +181,9 @@ async def test_a_chat_is_answered_in_order_and_a_slow_one_holds_up_no_other(bot,
     slow = [asyncio.create_task(bot.bring(server.write("my tire is flat", chat_id=1)))]
     await until(lambda: server.count("sendMessage"))
     for text in ("helmets?", "my brakes squeal"):
+        began = time.monotonic()
         slow.append(asyncio.create_task(bot.bring(server.write(text, chat_id=1))))
-        await asyncio.sleep(0.01)
+        await until(lambda began=began: bot.metrics.age_of_last_update() < time.monotonic() - began)
     for number in range(2, 5):
         assert await bot.bring(server.write("helmets?", chat_id=number)) == 200
     assert server.answers(chat_id=1) == []
@@ -308,15 +311,15 @@ async def test_what_is_no_update_is_refused(bot):
 async def test_a_body_that_breaks_off_is_refused_and_harms_nobody(bot, server):
     _, writer = await asyncio.open_connection(*bot.listener.getsockname())
     writer.write(f"POST /telegram HTTP/1.1\r\nHost: x\r\n{HEADER}: {SECRET}\r\nContent-Length: 99\r\n\r\n{{".encode())
-    await asyncio.sleep(0.02)
     writer.close()
-    await until(lambda: bot.metrics._refusals.labels("400")._value.get() == 1)
+    await writer.wait_closed()
+    while await bot.figure("webhook_refusals_total", reason="400") != 1:
+        await asyncio.sleep(0)
     assert await bot.bring(server.write("my tire is flat")) == 200
 
 
-async def test_a_body_that_never_ends_is_given_up(server, faq, monkeypatch):
-    monkeypatch.setattr("bot.web._BODY_SECONDS", 0.05)
-    async with Bot(server, faq).running() as bot:
+async def test_a_body_that_never_ends_is_given_up(server, faq):
+    async with Bot(server, faq).running(body_seconds=0.05) as bot:
         reader, writer = await asyncio.open_connection(*bot.listener.getsockname())
         head = f"POST /telegram HTTP/1.1\r\nHost: x\r\n{HEADER}: {SECRET}\r\nContent-Length: 99\r\n\r\n{{"
         writer.write(head.encode())
@@ -374,7 +377,7 @@ async def test_a_bot_is_ready_when_telegram_knows_its_webhook(server, faq):
         assert (code, checks["updates"]["ok"]) == (200, True)
 
 
-async def test_every_check_is_named_and_one_that_fails_or_hangs_is_no_good_sign(bot, monkeypatch):
+async def test_every_check_is_named_and_one_that_fails_or_hangs_is_no_good_sign(server, faq):
     async def fails() -> Check:
         raise ConnectionError("postgresql://user:password@db")
 
@@ -382,9 +385,10 @@ async def test_every_check_is_named_and_one_that_fails_or_hangs_is_no_good_sign(
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr("bot.web._PROBE_SECONDS", 0.02)
+    bot = Bot(server, faq)
     bot.probes |= {"storage": fails, "other": hangs}
-    code, checks = await readiness(bot)
+    async with bot.running(probe_seconds=0.02):
+        code, checks = await readiness(bot)
     assert code == 503
     assert list(checks) == ["updates", "storage", "other"]
     assert checks["storage"] == {"name": "storage", "ok": False, "detail": "This can't be told: ConnectionError."}
@@ -497,10 +501,9 @@ async def test_errors_and_lost_records_and_problems_are_counted(bot, server):
 
 
 async def test_a_mistake_of_our_own_is_counted_and_told_by_its_type_only(bot, caplog):
-    bot.metrics.text = lambda: {}["a secret"]
-    code, _, text = await bot.get("/metrics")
+    bot.faq = lambda: {}["a secret"]
+    code, _, text = await bot.get("/go/contact")
     assert (code, text) == (500, "")
-    del bot.metrics.text
     assert await bot.figure("errors_total", kind="KeyError") == 1
     ours = [record.getMessage() for record in caplog.records if record.name == "bot.web"]
     assert len(ours) == 1
@@ -547,9 +550,9 @@ async def test_a_clinic_without_a_contact_link_says_so(server, faq_of):
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
-async def stopped_with_a_question_in_hand(bot: Bot, patient: ClientSession) -> tuple[int, int]:
+async def stopped_with_a_question_in_hand(bot: Bot, patient: ClientSession, **times: int) -> tuple[int, int]:
     """Stop the bot while it answers a question; return the update's id and the status that Telegram gets for it."""
-    async with bot.running():
+    async with bot.running(**times):
         await until(lambda: bot.server.count("getWebhookInfo"))
         update = bot.server.write("my tire is flat")
         bringing = asyncio.create_task(patient.post(bot.webhook.url, json=update, headers={HEADER: SECRET}))
@@ -568,12 +571,12 @@ async def test_a_stop_finishes_what_is_in_hand_and_takes_nothing_new(server, faq
             await patient.post(bot.webhook.url)
 
 
-async def test_what_cannot_be_finished_is_not_confirmed(server, faq, monkeypatch):
-    monkeypatch.setattr("bot.web._LAST_ANSWERS_SECONDS", 0)
+async def test_what_cannot_be_finished_is_not_confirmed(server, faq):
     server.order("sendMessage", hang)
     ledger = Ledger()
     async with ClientSession() as patient:
-        update_id, status_code = await stopped_with_a_question_in_hand(Bot(server, faq, ledger), patient)
+        bot = Bot(server, faq, ledger)
+        update_id, status_code = await stopped_with_a_question_in_hand(bot, patient, last_answers=0)
     assert status_code == 500
     assert server.answers() == []
     assert ledger.released == [update_id]
