@@ -21,7 +21,6 @@ from faq.embedding import EncoderError, MiniLm
 from faq.model import Content
 from faq.problems import ContentError, Problem
 from faq.reply import Faq
-from faq.triage import SafetyError
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +39,7 @@ def load_faq(answers: Path, before: Faq | None = None) -> Faq:
         encoder = beside.submit(_encoder, folder)
         content = _content(answers, Cache(folder))
         gate = before.triage if before and before.triage.safety == content.safety else None
-        try:
-            return Faq(content, encoder.result(), Cache(folder), gate=gate)
-        except SafetyError as error:
-            raise ContentError(Problem("safety.yaml", 1, problem) for problem in error.problems) from None
+        return Faq(content, encoder.result(), Cache(folder), gate=gate)
 
 
 def problems_of(answers: Path) -> tuple[Problem, ...]:

@@ -17,6 +17,7 @@ from faq import model
 from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Safety, Topic, Wording
 from faq.problems import ContentError
 from faq.reading import Document, Fields, Items, Node, Text, in_quotes, quoted, read, shorten
+from faq.triage import fault_of
 
 OWN = Path(__file__).resolve().parent
 # Below this likeness (0-100) a wrong name is no misspelling of the right one.
@@ -52,6 +53,7 @@ def load(path: Path, refusal: Refusal = lambda _: None) -> Content:
     dangers = _document(folder, "safety.yaml", _names(Safety))
     answers = _answers(written, own, refusal)
     safety = _record(dangers, _values(dangers), Safety)
+    _check_safety(dangers, written)
     clinic = _clinic(_values(written))
     for text in _notices(dangers):
         _check_sentence(dangers, text, _filled(text.value, clinic).strip(), refusal)
@@ -411,10 +413,11 @@ def _text(node: Node | None, name: str) -> Text | None:
 
 
 def _texts(node: Node | None) -> Iterator[Text]:
-    """Yield the node itself or the texts of its list, as far as they are text to YAML too."""
-    for text in _items(node) if isinstance(node, Items) else [node]:
-        if isinstance(text, Text) and text.kind not in _KINDS and text.value.strip():
-            yield text
+    """Yield the node itself or the texts of its lists, as far as they are text to YAML too."""
+    if isinstance(node, Items):
+        yield from chain.from_iterable(map(_texts, node.nodes))
+    elif isinstance(node, Text) and node.kind not in _KINDS and node.value.strip():
+        yield node
 
 
 def _items(node: Node | None) -> list[Node]:
@@ -435,17 +438,20 @@ def _nearest(name: str, known: Collection[str]) -> str | None:
 class _Known:
     """The names that a reference may lead to; where they are not whole, an unknown one may be meant to stand there."""
 
+    file: str
     section: str
     names: Collection[str]
-    whole: bool = True
+    whole: bool
 
 
 def _check_entries(document: Document, refusal: Refusal) -> None:
     entries = _field(document.root, "entries")
+    for section in ("entries", "topics"):
+        _check_ids(document, section)
     known = {
-        "related": _check_ids(document, "entries"),
-        "topic": _check_ids(document, "topics"),
-        "sources": _source_names(document),
+        "related": _ids_under(document, "entries"),
+        "topic": _ids_under(document, "topics"),
+        "sources": _names_under(document, "sources", Answers),
     }
     for entry in _items(entries):
         for name, there in known.items():
@@ -457,37 +463,48 @@ def _check_entries(document: Document, refusal: Refusal) -> None:
         document.problem(entries.line, "There is no entry yet. An entry has: - id: …, topic: …, question: …, answer: …")
 
 
-def _check_ids(document: Document, section: str) -> _Known:
-    """Return the ids of the entries or topics, once those that stand twice are noted."""
-    items = _items(_field(document.root, section))
-    ids = [text for item in items if (text := _text(item, "id"))]
+def _check_ids(document: Document, section: str) -> None:
+    """Note the ids of the section that stand twice."""
     lines: dict[str, int] = {}
-    for text in ids:
+    for text in _ids(document, section):
         if lines.setdefault(text.value, text.line) != text.line:
             message = f"The id `{text.value}` is taken, at line {lines[text.value]}. Give this one another id."
             document.problem(text.line, message)
-    well_formed = [name for name in lines if _ID.fullmatch(name) and len(name) <= ID_LENGTH]
-    return _Known(section, well_formed, bool(items) and len(well_formed) == len(items) and not document.guessed)
 
 
-def _source_names(document: Document) -> _Known:
-    sources = _field(document.root, "sources")
-    names = sources.by_name if isinstance(sources, Fields) else {}
-    misspelt = isinstance(document.root, Fields) and document.root.by_name.keys() - Answers.model_fields.keys()
-    return _Known("sources", names, bool(names) or not (sources or misspelt or document.guessed))
+def _ids(document: Document, section: str) -> list[Text]:
+    return [text for item in _items(_field(document.root, section)) if (text := _text(item, "id"))]
 
 
-def _check_references(document: Document, entry: Node, name: str, known: _Known) -> None:
-    own = _text(entry, "id")
-    for text in _texts(_field(entry, name)):
+def _ids_under(document: Document, section: str) -> _Known:
+    """Return the ids of the section as far as they are well-formed."""
+    there = _field(document.root, section)
+    names = {text.value for text in _ids(document, section)}
+    well_formed = [name for name in names if _ID.fullmatch(name) and len(name) <= ID_LENGTH]
+    whole = isinstance(there, Items) and len(well_formed) == len(there.nodes) and not document.guessed
+    return _Known(document.file, section, well_formed, whole)
+
+
+def _names_under(document: Document, section: str, record: type[Record]) -> _Known:
+    """Return what stands before the colons of the section."""
+    there = _field(document.root, section)
+    names = there.by_name if isinstance(there, Fields) else {}
+    misspelt = isinstance(document.root, Fields) and document.root.by_name.keys() - record.model_fields.keys()
+    return _Known(document.file, section, names, bool(names) or not (there or misspelt or document.guessed))
+
+
+def _check_references(document: Document, owner: Node | None, name: str, known: _Known) -> None:
+    own = _text(owner, "id")
+    for text in _texts(_field(owner, name)):
         target = text.value.strip()
         if own and name == "related" and target == own.value:
             document.problem(text.line, f"The entry `{target}` is related to itself. Delete it from this list.")
         elif target not in known.names and (name == "sources" or _ID.fullmatch(target)):
             near = _nearest(target, known.names)
             advice = f"Did you mean `{near}`?" if near else f"Write it under `{known.section}:` first."
+            place = f"`{known.section}:`" if known.file == document.file else f"`{known.section}:` in {known.file}"
             if near or known.whole:
-                document.problem(text.line, f"There is no `{shorten(target)}` under `{known.section}:`. {advice}")
+                document.problem(text.line, f"There is no `{shorten(target)}` under {place}. {advice}")
 
 
 def _check_phrasings(document: Document, entries: Iterable[Node]) -> None:
@@ -503,6 +520,28 @@ def _check_phrasings(document: Document, entries: Iterable[Node]) -> None:
                     f"`{shorten(text.value)}` asks `{own}` here and `{other}` at line {line}. Keep it in one of them."
                 )
                 document.problem(text.line, message)
+
+
+def _check_safety(document: Document, answers: Document) -> None:
+    """Note what leads nowhere or stands twice, and ranges of numbers that are none."""
+    for section in ("notices", "rules", "cautions"):
+        _check_ids(document, section)
+    notices, cues = _ids_under(document, "notices"), _names_under(document, "cues", Safety)
+    for record in chain.from_iterable(_items(_field(document.root, section)) for section in ("rules", "cautions")):
+        _check_references(document, record, "kind", notices)
+        _check_references(document, record, "cues", cues)
+    if document.file == "safety.yaml":  # the product's own names entries that another FAQ need not have
+        for name in ("applies_to", "see"):
+            _check_references(document, document.root, name, _ids_under(answers, "entries"))
+    for text in _phrases(_field(document.root, "cues")):
+        if fault := fault_of(text.value):
+            document.problem(text.line, fault)
+
+
+def _phrases(cues: Node | None) -> Iterator[Text]:
+    """Yield the phrases of all cues, those of `- not: …` too."""
+    for _, phrases in cues.pairs if isinstance(cues, Fields) else ():
+        yield from chain.from_iterable(_texts(_field(item, "not") or item) for item in _items(phrases))
 
 
 # The sentences that the bot says by itself.

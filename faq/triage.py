@@ -8,7 +8,7 @@ of each kind; its nearest neighbours on either side have a say of their own. A r
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -39,8 +39,10 @@ _NEGATED_WITHIN = 3
 # An emergency is looked for in each of so many sentences; most messages have one.
 _MOST_SENTENCES = 12
 _SENTENCE = re.compile(r"[^.!?\n\u2026\uff1f\u061f\u3002]+")
-# "1-17 years old" stands for seventeen phrases.
-_NUMBERS = re.compile(r"\b(\d+)-(\d+)")
+# "1-17 years old" stands for seventeen phrases; a telephone number or a date, which has more hyphens, for itself.
+_NUMBERS = re.compile(r"(?<![\w-])(\d{1,9})-(\d{1,9})(?![\d-])")
+# Each of these phrases is read at every start, a thousand in 40 ms; no age, week or dose needs as many.
+_MOST_NUMBERS = 500
 
 Place = tuple[int, int]
 
@@ -55,19 +57,26 @@ class Alarm:
     score: float
 
 
-class SafetyError(Exception):
-    """Every mistake that the cues and rules of a safety.yaml hold, a sentence each."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
-
-
 def phrases_of(safety: Safety) -> Iterator[str]:
     """Yield all that the cues listen for, so that a misspelt word of theirs is mended."""
     for phrases in safety.cues.values():
         for phrase in phrases:
             yield from _spelled_out(phrase.phrase if isinstance(phrase, Unlike) else phrase)
+
+
+def fault_of(phrase: str) -> str | None:
+    """Return why the range of numbers in a cue's phrase can't be listened for, and what to write, or None if it can."""
+    if (numbers := _NUMBERS.search(phrase)) is None:
+        return None
+    first, last = map(int, numbers.groups())
+    if last < first:
+        return f"`{numbers[0]}` goes down. Write the smaller number first: {last}-{first}."
+    if (count := last - first + 1) > _MOST_NUMBERS:
+        return (
+            f"`{numbers[0]}` stands for {count} numbers, and {_MOST_NUMBERS} are the most. "
+            f"If it is no range, write a space for the hyphen: {first} {last}."
+        )
+    return None
 
 
 def messages_of(safety: Safety) -> Iterator[str]:
@@ -78,15 +87,13 @@ def messages_of(safety: Safety) -> Iterator[str]:
 
 
 class Triage:
-    """Reads utterances by one safety.yaml; raises SafetyError with every mistake that its cues and rules hold.
+    """Reads utterances by one safety.yaml, in which every name leads somewhere.
 
     `ordinary` is what else people write, and no emergency. The corpus must hold it and `messages_of(safety)`, and its
     analyzer should know the words of `phrases_of(safety)`.
     """
 
     def __init__(self, safety: Safety, ordinary: Sequence[str], corpus: Corpus) -> None:
-        if problems := [*_faults(safety)]:
-            raise SafetyError(problems)
         self.safety = safety
         self._corpus = corpus
         self._cues = _Cues(safety.cues, corpus.analyzer)
@@ -201,23 +208,6 @@ class Triage:
 def _nearest(likeness: Floats) -> float:
     """Return the mean likeness of the few texts that are most alike."""
     return float(np.sort(likeness)[-_NEIGHBOURS:].mean())
-
-
-def _faults(safety: Safety) -> Iterator[str]:
-    """Yield a sentence for each name that leads nowhere or stands twice."""
-    kinds = {notice.id for notice in safety.notices}
-    named: list[tuple[str, Rule | Caution]] = [("rule", rule) for rule in safety.rules]
-    named += [("caution", caution) for caution in safety.cautions]
-    for name, times in Counter(f"{what} `{record.id}`" for what, record in named).items():
-        if times > 1:
-            yield f"The {name} stands twice. Rename one."
-    for what, record in named:
-        for cue in dict.fromkeys(chain.from_iterable(record.cues)):
-            if cue not in safety.cues:
-                yield f"The {what} `{record.id}` names the cue `{cue}`, which is not under `cues:`. Write it there."
-    for rule in safety.rules:
-        if rule.kind not in kinds:
-            yield f"The rule `{rule.id}` names the notice `{rule.kind}`, which is not under `notices:`. Write it there."
 
 
 def _is_met(combinations: Iterable[Sequence[str]], present: set[str]) -> bool:

@@ -262,6 +262,78 @@ def test_the_other_files_are_checked_in_the_same_way():
     assert told(FAQ, background="'': [hello]")[0][0] == 1
 
 
+SAFETY = """\
+notices:
+  - {id: fire, text: Run.}
+cues:
+  burning: [on fire, 1-17 candles, {not: burning question}]
+rules:
+  - id: it-burns
+    kind: fire
+    reason: Fire spreads.
+    cues: [[burning]]
+cautions:
+  - {id: children, text: Ask first., cues: [[burning]]}
+applies_to: [does-it-hurt]
+see: how-long
+"""
+
+
+def test_a_safety_yaml_whose_names_all_lead_somewhere_is_sound():
+    assert told(FAQ, safety=SAFETY) == []
+    assert told(FAQ, safety=SAFETY.replace("id: children", "id: it-burns")) == []  # a caution may be named like a rule
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        (
+            "[does-it-hurt]",
+            "[how-long, does-it-hrt]",
+            12,
+            "There is no `does-it-hrt` under `entries:` in answers.yaml. D",
+        ),
+        ("see: how-long", "see: is-it-safe", 13, "There is no `is-it-safe` under `entries:` in answers.yaml. Write it"),
+        ("Run.}", "Run.}\n  - {id: fire, text: Go.}", 3, "The id `fire` is taken, at line 2."),
+        ("cautions:", "  - {id: it-burns, kind: fire, reason: It does.}\ncautions:", 10, "The id `it-burns` is taken"),
+        ("applies_to", "  - {id: children, text: A., cues: [[burning]]}\napplies_to", 12, "The id `children` is"),
+        ("[[burning]]\nc", "[[burning], [burning, buring]]\nc", 9, "There is no `buring` under `cues:`. Did you mean"),
+        ("[[burning]]}", "[[ashes]]}", 11, "There is no `ashes` under `cues:`. Write it under `cues:` first."),
+        ("kind: fire", "kind: panic", 7, "There is no `panic` under `notices:`. Write it under `notices:` first."),
+        ("notices:\n  - {id: fire, text: Run.}", "notices: []\n", 7, "There is no `fire` under `notices:`."),
+    ],
+)
+def test_a_name_in_safety_yaml_that_leads_nowhere_or_stands_twice_is_told(old, new, line, message):
+    [(told_line, told_message)] = told(FAQ, safety=SAFETY.replace(old, new, 1))
+    assert told_line == line
+    assert told_message.startswith(message)
+
+
+def test_the_products_own_safety_yaml_may_name_entries_that_another_faq_lacks(folder):
+    (folder / "safety.yaml").unlink()
+    assert load(folder).safety.applies_to
+
+
+@pytest.mark.parametrize(
+    ("phrase", "message"),
+    [
+        ("17-1 years old", "`17-1` goes down. Write the smaller number first: 1-17."),
+        ("call 555-1234567", "`555-1234567` stands for 1234013 numbers, and 500 are the most. If it is no range, w"),
+        ("1-501", "`1-501` stands for 501 numbers, and 500 are the most."),
+        ("{not: 9-1 men}", "`9-1` goes down."),
+    ],
+)
+def test_a_range_of_numbers_that_is_none_is_told(phrase, message):
+    [(line, told_message)] = told(FAQ, safety=SAFETY.replace("on fire", phrase))
+    assert line == 4
+    assert told_message.startswith(message)
+
+
+@pytest.mark.parametrize("phrase", ["1-500", "5-5", "1-800-222-1222", "on 2026-11-24", "covid-19", f"1-{'9' * 5000}"])
+def test_what_is_a_short_range_or_no_range_at_all_is_no_problem(phrase):
+    assert told(FAQ, safety=SAFETY.replace("on fire", phrase)) == []
+
+
 def test_an_entry_that_could_not_be_read_whole_is_not_told_to_lack_anything():
     text = FAQ.replace("question: How long", "qestion How long")
     assert [line for line, _ in told(text)] == [line_of("question: How")]
