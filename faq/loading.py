@@ -444,23 +444,28 @@ class _Known:
     whole: bool
 
 
+_NONE_YET = {
+    "entries": "There is no entry yet. An entry has: - id: …, topic: …, question: …, answer: …",
+    "topics": "There is no topic yet. A topic has: - id: …, title: … Or delete `topics:`, and the entries' own count.",
+}
+
+
 def _check_entries(document: Document, refusal: Refusal) -> None:
-    entries = _field(document.root, "entries")
-    for section in ("entries", "topics"):
+    entries = _items(_field(document.root, "entries"))
+    for section, sentence in _NONE_YET.items():
         _check_ids(document, section)
-    known = {
-        "related": _ids_under(document, "entries"),
-        "topic": _ids_under(document, "topics"),
-        "sources": _names_under(document, "sources", Answers),
-    }
-    for entry in _items(entries):
+        listed = _field(document.root, section)
+        if isinstance(listed, Items) and not listed.nodes:
+            document.problem(listed.line, sentence)
+    known = {"related": _ids_under(document, "entries"), "sources": _names_under(document, "sources", Answers)}
+    if (topics := _ids_under(document, "topics")).names:
+        known["topic"] = topics
+    for entry in entries:
         for name, there in known.items():
             _check_references(document, entry, name, there)
         if (answer := _text(entry, "answer")) and (reason := refusal(answer.value.strip())):
             document.problem(answer.line, f"This answer cannot be shown. {reason}")
-    _check_phrasings(document, _items(entries))
-    if isinstance(entries, Items) and not entries.nodes:
-        document.problem(entries.line, "There is no entry yet. An entry has: - id: …, topic: …, question: …, answer: …")
+    _check_phrasings(document, entries)
 
 
 def _check_ids(document: Document, section: str) -> None:

@@ -235,6 +235,7 @@ def test_a_text_on_the_line_below_its_name_is_told_on_its_own_line():
         ("- a\n- b", "This file should consist of names with colons"),
         ("clinic: {name: Riverside}", "This file has no `entries:`. Add it, beginning at the left edge."),
         ("entries: []", "There is no entry yet"),
+        (SMALLEST + "topics: []", "There is no topic yet. A topic has: - id: …, title: … Or delete `topics:`"),
         (SMALLEST + "clinic: Riverside", "`clinic` needs lines such as `name: …`, indented by spaces."),
         (SMALLEST + "sources: article", "`sources` needs lines such as `name: text`"),
         (SMALLEST + "topics: the-needles", "`topics` is a list"),
