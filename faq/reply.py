@@ -148,7 +148,7 @@ class Faq:
         chosen = self._of_several(utterance, ranking) or self._chosen(ranking)
         if about and not isinstance(chosen, Answer):
             chosen = self._following_up(utterance, about) or chosen
-        return replace(chosen, cautions=self._cautions(chosen))
+        return replace(chosen, cautions=self._cautions(utterance, chosen))
 
     def _rank(self, utterance: str) -> Ranking:
         return self._matcher.rank(self._corpus.read(utterance))
@@ -177,7 +177,7 @@ class Faq:
                 return Answer(ranking, *sure.values())
         return None
 
-    def _following_up(self, utterance: str, about: Entry) -> Answer | Clarify | None:
+    def _following_up(self, utterance: str, about: Entry) -> Clarify | None:
         """Understand "and for children?" with the question of the entry that it replies to."""
         ranking = self._rank(f"{about.question} {utterance}")
         others = tuple(candidate for candidate in ranking.candidates if candidate.entry != about)
@@ -192,7 +192,7 @@ class Faq:
         likeliest = max(shares, key=shares.__getitem__)
         return self.topics[likeliest] if shares[likeliest] >= self._thresholds.topic else None
 
-    def _cautions(self, chosen: Answer | Clarify | Fallback) -> tuple[Caution, ...]:
+    def _cautions(self, utterance: str, chosen: Answer | Clarify | Fallback) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for: all where treatment is spoken of, else what comes first."""
         match chosen:
             case Answer(entry=entry):
@@ -202,5 +202,5 @@ class Faq:
             case Fallback():
                 shown = ()
         of_treatment = any(entry.id in self._safety.applies_to for entry in shown)
-        cautions = self.triage.cautions(chosen.ranking.analysis.utterance)
+        cautions = self.triage.cautions(utterance)
         return tuple(caution for caution in cautions if of_treatment or caution.before_answer)

@@ -197,6 +197,13 @@ def test_an_offer_carries_the_cautions_of_what_it_offers(with_thresholds):
     assert [caution.id for caution in reply.cautions] == ["children"]
 
 
+def test_a_follow_up_is_cautioned_for_its_own_words_and_not_for_the_question_it_replies_to(with_thresholds):
+    faq = with_thresholds(answer=NEVER, clarify=NEVER, topic=1e-9)
+    about = faq.entries["rental"].model_copy(update={"question": "Can I rent a bicycle for my child?"})
+    assert faq.reply("and for my head?", about=about).cautions == ()
+    assert [caution.id for caution in faq.reply("and for my child?", about=about).cautions] == ["children"]
+
+
 def test_a_caution_leads_to_the_entry_that_tells_more_unless_it_stands_there(shop, content):
     helmets = shop.entries["helmets"]
     assert shop.cautioning(shop.entries["rental"]) == helmets
