@@ -28,6 +28,7 @@ def explain(reply: Reply) -> str:
             f"  normalized   {analysis.normalized}",
             f"  read as      {' '.join(analysis.words)}",
             f"  corrections  {', '.join(f'{typed} → {meant}' for typed, meant in analysis.corrections) or 'none'}",
+            *([f"  reason       {reply.alarm.reason}"] if isinstance(reply, Urgent) else []),
             f"  cautions     {', '.join(caution.id for caution in reply.cautions) or 'none'}",
             "  candidates",
             *(f"    {c.score:.2f}  {c.entry.id:<30}  “{c.phrasing}”" for c in reply.ranking.candidates[:_SHOWN]),

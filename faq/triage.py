@@ -49,9 +49,10 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Alarm:
-    """The notice to show, and what earned it: a rule, and the example of it that is most like the utterance."""
+    """The notice to show, and what earned it: a rule with its reason, and its example most like the utterance."""
 
     rule: str
+    reason: str
     kind: Notice
     example: str
     score: float
@@ -184,7 +185,7 @@ class Triage:
         kind = max((s + _RULES_KIND * (k in of_rules), k) for s, k in zip(kinds, self._notices, strict=True))[1]
         rule, example = next(self._examples[i] for i in alike.argsort()[::-1] if self._examples[i][0].kind == kind)
         rule = next((rule for rule in met if rule.kind == kind), rule)
-        return Alarm(rule.id, self._notices[kind], example, float(urgency))
+        return Alarm(rule.id, rule.reason, self._notices[kind], example, float(urgency))
 
     def _rules_met(self, analysis: Analysis) -> list[Rule]:
         cues = self._cues.present(analysis)

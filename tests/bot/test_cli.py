@@ -107,6 +107,10 @@ def test_ask_begins_with_the_decision(ask, utterance, decision):
     assert ask(utterance).lines[0].startswith(decision)
 
 
+def test_ask_tells_why_an_emergency_is_one(ask):
+    assert "  reason       Fire spreads." in ask("we are on fire").lines
+
+
 def test_ask_names_every_entry_that_is_offered(ask, shop):
     (shop / "background.yaml").unlink()  # the product's own tells more of what no entry answers
     offers = [line for text in ("repair bike", "bike repair") for line in ask(text).lines[:1]]

@@ -565,6 +565,10 @@ def test_a_telephone_number_or_a_date_is_heard_as_it_is_written(small: Build, hy
     assert triage.cautions(hyphenated.partition("-")[2]) == ()
 
 
+def test_an_alarm_tells_the_reason_of_its_rule(small: Build) -> None:
+    assert small().alarm("the shop is on fire").reason == "Fire spreads."
+
+
 def test_a_cue_that_holds_no_word_hears_nothing(small: Build) -> None:
     triage = small(cues={**SMALL["cues"], "dizzy": ["?!", "woozy"]})
     assert triage.cautions("what?!") == ()
