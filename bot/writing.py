@@ -152,6 +152,7 @@ class Writer:
                 if tries and self._closing.wait(wait):
                     break
             except Exception as error:
+                self._tell_within_reach()  # what refuses does answer
                 return self._persist_singly(jobs, error)
             else:
                 return self._tell_within_reach()
@@ -188,7 +189,7 @@ class Writer:
 
     def _persist_singly(self, jobs: list[Job], error: Exception) -> None:
         """Keep one job that the database refuses from taking the others with it."""
-        if len(jobs) > 1:
+        if len(jobs) != 1:  # none is left where somebody only asked, and was told that the database is out of reach
             for job in jobs:
                 self._persist([job])
             return

@@ -92,6 +92,14 @@ def ask(url: str, question: str) -> list[tuple]:
     return rows
 
 
+def execute(url: str, statement: str) -> None:
+    """Change the database directly, past the storage."""
+    engine = reach(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
 # --- handled updates -------------------------------------------------------------------------------------------------
 
 
@@ -664,6 +672,29 @@ async def test_a_stop_does_not_wait_for_a_database_that_hangs(sqlite_url):
         slow.close()
 
 
+async def test_a_database_that_comes_back_and_refuses_everything_is_written_to_once_that_is_mended(postgres):
+    url = postgres.fresh_database()
+    execute(url, "CREATE TABLE migrations (version INTEGER, applied_at TEXT)")
+    execute(url, "INSERT INTO migrations VALUES (99, 'tomorrow')")
+    postgres.stop()
+    try:
+        async with opened(url) as storage:
+            for _ in range(2):  # the first time there is something to write, then somebody only asks
+                assert not await storage.is_answering()
+                postgres.start()
+                with pytest.raises(UserError, match="newer than this program"):
+                    await until_within_reach(storage)
+                postgres.stop()
+            postgres.start()
+            execute(url, "DELETE FROM migrations")
+            storage.count_reply("answer", "brakes")
+            await until_within_reach(storage)
+            assert len((await storage.figures()).replies) == 1
+    finally:
+        with suppress(Exception):
+            postgres.start()
+
+
 async def test_a_record_that_the_database_refuses_takes_no_other_with_it(postgres, caplog):
     async with opened(postgres.fresh_database()) as storage:
         storage.count_reply("answer", "brakes")
@@ -722,10 +753,7 @@ def test_a_migration_is_applied_whole_or_not_at_all_and_only_once(url):
 async def test_a_database_newer_than_the_program_is_refused_in_a_sentence(url):
     async with opened(url):
         pass
-    engine = reach(url)
-    with engine.begin() as connection:
-        connection.execute(text("INSERT INTO migrations VALUES (99, 'tomorrow')"))
-    engine.dispose()
+    execute(url, "INSERT INTO migrations VALUES (99, 'tomorrow')")
     with pytest.raises(
         UserError, match=r"The database is newer than this program: it has version 99, and I know \d+\."
     ):
