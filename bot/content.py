@@ -24,8 +24,8 @@ from faq.reply import Faq
 
 log = logging.getLogger(__name__)
 
-# It says which answers Telegram takes.
-_MARKDOWN = Path(__file__).with_name("markdown.py")
+# They say which answers Telegram takes.
+_LOOKING_ON = [Path(__file__).with_name(name) for name in ("markdown.py", "pages.py", "render.py")]
 
 
 def load_faq(answers: Path, before: Faq | None = None) -> Faq:
@@ -60,9 +60,10 @@ def _content(answers: Path, cache: Cache) -> Content:
     if (kept := cache.load("content", key)) is not None:
         return Content.model_validate_json(kept["json"].tobytes())
     from bot.markdown import refusal
+    from bot.pages import misfits
     from faq.loading import load
 
-    content = load(answers, refusal)
+    content = load(answers, refusal, misfits)
     if key == _digest_of_files(answers):  # and not saved again while it was read
         written = content.model_dump_json(by_alias=True).encode()
         cache.save("content", key, {"json": np.frombuffer(written, np.uint8)})
@@ -72,7 +73,7 @@ def _content(answers: Path, cache: Cache) -> Content:
 def _digest_of_files(answers: Path) -> str:
     """Return a digest of every file that may have a part in an FAQ, and of the code that reads it."""
     folders = {answers if answers.is_dir() else answers.parent, PRODUCT_ANSWERS}
-    files = {answers, _MARKDOWN, *chain.from_iterable(folder.glob("*.yaml") for folder in folders)}
+    files = {answers, *_LOOKING_ON, *chain.from_iterable(folder.glob("*.yaml") for folder in folders)}
     digest = hashlib.blake2b(digest_of_code() + version("markdown-it-py").encode(), digest_size=16)
     for file in sorted(files):
         digest.update(os.fsencode(file))  # what is there and can't be read is a problem to tell

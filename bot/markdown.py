@@ -8,8 +8,8 @@ from html import escape, unescape
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-# Telegram takes 4,096 characters a message (UTF-16 units, without the tags). A message also holds the question,
-# the day of review, the sources and perhaps a caution, which together take less than the rest.
+# Telegram takes 4,096 characters a message (UTF-16 units, without the tags). A text leaves some of them for what may
+# stand beside it; whether the whole message fits, bot/pages.py looks at.
 LONGEST_ANSWER = 3000
 
 _markdown = MarkdownIt("commonmark", {"html": False})
@@ -32,10 +32,18 @@ def refusal(markdown: str) -> str | None:
         html = to_html(markdown)
     except UnshowableError as error:
         return str(error)
-    text = unescape(re.sub(r"<[^>]*>", "", html))
-    if (length := len(text.encode("utf-16-le")) // 2) > LONGEST_ANSWER:
-        return f"It is {length} characters long, more than {LONGEST_ANSWER}. Shorten it, or make two entries of it."
-    return "It is empty once rendered. Write some text." if is_blank(text) else None
+    if (counted := length(html)) > LONGEST_ANSWER:
+        return f"It is {counted} characters long, more than {LONGEST_ANSWER}. Shorten it, or make two entries of it."
+    return "It is empty once rendered. Write some text." if is_blank(_text(html)) else None
+
+
+def length(html: str) -> int:
+    """Return how many characters of Telegram's HTML count: UTF-16 units of what is shown."""
+    return len(_text(html).encode("utf-16-le")) // 2
+
+
+def _text(html: str) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", html))
 
 
 def is_blank(text: str) -> bool:
@@ -48,8 +56,8 @@ def link(address: str, label: str) -> str:
     return f'<a href="{escape(address)}">{label}</a>'
 
 
-def _blocks(parent: SyntaxTreeNode, gap: str) -> str:
-    return gap.join(_block(node) for node in parent.children)
+def _blocks(parent: SyntaxTreeNode, between: str) -> str:
+    return between.join(_block(node) for node in parent.children)
 
 
 def _block(node: SyntaxTreeNode) -> str:

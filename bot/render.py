@@ -14,7 +14,7 @@ from telegram.constants import InlineKeyboardButtonLimit
 from bot.config import RETENTION_DAYS
 from bot.markdown import is_blank, link, to_html
 from faq.model import Caution, Entry, Topic
-from faq.reply import Answer, Clarify, Fallback, Faq, Reply, Smalltalk, Urgent
+from faq.reply import Answer, Clarify, Edition, Fallback, Reply, Smalltalk, Urgent
 
 
 class Pressed(StrEnum):
@@ -42,7 +42,7 @@ class Outgoing:
 class Renderer:
     """Renders what one version of the FAQ says."""
 
-    def __init__(self, faq: Faq, kept_days: int = RETENTION_DAYS, *, asks_feedback: bool = False) -> None:
+    def __init__(self, faq: Edition, kept_days: int = RETENTION_DAYS, *, asks_feedback: bool = False) -> None:
         self._faq = faq
         self._wording = faq.wording
         self._kept_days = kept_days

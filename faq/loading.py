@@ -15,7 +15,7 @@ from rapidfuzz import fuzz, process
 
 from faq import model
 from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Safety, Topic, Wording
-from faq.problems import ContentError
+from faq.problems import ContentError, Problem
 from faq.reading import Document, Fields, Items, Node, Text, in_quotes, quoted, read, shorten
 from faq.triage import fault_of
 
@@ -36,14 +36,18 @@ _FILLED_LATER = {
 }
 
 _Shape = TypeVar("_Shape")
-_Path = tuple[str | int, ...]
+# The way to a text, as in ("entries", 3, "answer").
+Place = tuple[str | int, ...]
+Misfit = tuple[Place, str]
 Refusal = Callable[[str], str | None]
+Misfits = Callable[[Content], Iterable[Misfit]]
 
 
-def load(path: Path, refusal: Refusal = lambda _: None) -> Content:
+def load(path: Path, refusal: Refusal = lambda _: None, misfits: Misfits = lambda _: ()) -> Content:
     """Return the FAQ of a folder, or of an answers file and its neighbours; raises ContentError with every problem.
 
-    `refusal` is shown each text that is Markdown and returns why it could not be sent to a patient, or None.
+    `refusal` is shown each text that is Markdown and returns why it could not be sent to a patient, or None. `misfits`
+    is shown an FAQ without other problems, and returns where its texts make a message that could not be sent, and why.
     """
     folder, name = (path, "answers.yaml") if os.path.isdir(path) else (path.parent, path.name)
     written = _read(folder / name, name, _names(Answers))
@@ -62,12 +66,18 @@ def load(path: Path, refusal: Refusal = lambda _: None) -> Content:
     problems = [problem for document in (written, own, words, unanswered, dangers) for problem in document.problems]
     if problems or answers is None or lexicon is None or background is None or safety is None:
         raise ContentError(problems)
-    return Content(
+    content = Content(
         answers=answers,
         lexicon=lexicon,
         safety=_with_numbers(safety, clinic),
         background=tuple(s for group in background.values() for s in group),
     )
+    for place, sentence in misfits(content):
+        document = dangers if place[0] in Safety.model_fields else written
+        problems.append(Problem(document.file, _line_at(document.root, place), sentence))
+    if problems:
+        raise ContentError(problems)
+    return content
 
 
 def _document(folder: Path, name: str, names: Iterable[str] = ()) -> Document:
@@ -219,7 +229,7 @@ class _Fault:
     """One error of pydantic: its type, the way to it, what stands there, and the record that it belongs to."""
 
     kind: str
-    path: _Path
+    path: Place
     line: int
     node: Node
     record: type[Record] | None
@@ -256,7 +266,7 @@ def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | No
     return None
 
 
-def _fault(root: Node, shape: Any, kind: str, path: _Path) -> _Fault:
+def _fault(root: Node, shape: Any, kind: str, path: Place) -> _Fault:
     """Follow the path through the nodes, as far as there is something written, and through the records."""
     node, line, record = root, 1, _record_in(shape)
     for part in path:
@@ -410,6 +420,15 @@ def _field(node: Node | None, *names: str) -> Node | None:
 def _text(node: Node | None, name: str) -> Text | None:
     """Return what stands under the name, if it is text."""
     return next(_texts(_field(node, name)), None) if isinstance(_field(node, name), Text) else None
+
+
+def _line_at(node: Node | None, place: Place) -> int:
+    """Return the line of the text at that place or, where it is not written, of the last thing on the way there."""
+    line = 1
+    for part in place:
+        node = _items(node)[part] if isinstance(part, int) and _items(node) else _field(node, str(part))
+        line = node.line if node else line
+    return line
 
 
 def _texts(node: Node | None) -> Iterator[Text]:

@@ -1,7 +1,7 @@
 """What the bot decides to say: the kinds of reply, and the one function that chooses among them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import ClassVar
@@ -89,33 +89,16 @@ _MOST_QUESTIONS = 3
 _QUESTION = re.compile(r"[^?\uff1f\u061f]*[?\uff1f\u061f]|[^?\uff1f\u061f]+$")
 
 
-class Faq:
-    """One version of the FAQ, ready to reply; a changed file makes a new one."""
+class Edition:
+    """What one version of the FAQ says: enough to show it, and nothing that must be learnt."""
 
-    def __init__(
-        self,
-        content: Content,
-        encoder: Encoder | None = None,
-        cache: Cache | None = None,
-        thresholds: Thresholds = Thresholds(),
-        gate: Triage | None = None,
-    ) -> None:
-        """Learn what there is to learn; a gate that is given, of an older version with the same dangers, is not."""
+    def __init__(self, content: Content) -> None:
         self.clinic = content.answers.clinic
         self.wording = content.answers.wording
         self.sources = content.answers.sources
         self.topics: Mapping[str, Topic] = {topic.id: topic for topic in content.answers.topics}
         self.entries: Mapping[str, Entry] = {entry.id: entry for entry in content.answers.entries}
-        self._thresholds = thresholds
         self._safety = content.safety
-        entries, lexicon, background = content.answers.entries, content.lexicon, content.background
-        *asked, unanswered = groups_of(entries, lexicon, background)
-        questions = [*chain.from_iterable(asked)]
-        self.analyzer = Analyzer(lexicon, chain(questions, phrases_of(content.safety)), cache)
-        others = unanswered if gate else chain(unanswered, messages_of(content.safety))
-        self._corpus = Corpus(questions, others, self.analyzer, encoder, cache)
-        self._matcher = Matcher(entries, lexicon, background, self._corpus)
-        self.triage = gate or Triage(content.safety, [*questions, *unanswered], self._corpus)
 
     def entry(self, entry_id: str) -> Entry | None:
         """Return the entry of that id, if there is one."""
@@ -128,6 +111,35 @@ class Faq:
     def cautioning(self, entry: Entry) -> Entry | None:
         """Return the entry that tells more about cautions, unless it is this one."""
         return None if entry.id == self._safety.see else self.entries.get(self._safety.see or "")
+
+    def beside(self, shown: Iterable[Entry], cautions: Iterable[Caution]) -> tuple[Caution, ...]:
+        """Return those that belong beside the entries: all where treatment is spoken of, else what comes first."""
+        of_treatment = any(entry.id in self._safety.applies_to for entry in shown)
+        return tuple(caution for caution in cautions if of_treatment or caution.before_answer)
+
+
+class Faq(Edition):
+    """One version of the FAQ, ready to reply; a changed file makes a new one."""
+
+    def __init__(
+        self,
+        content: Content,
+        encoder: Encoder | None = None,
+        cache: Cache | None = None,
+        thresholds: Thresholds = Thresholds(),
+        gate: Triage | None = None,
+    ) -> None:
+        """Learn what there is to learn; a gate that is given, of an older version with the same dangers, is not."""
+        super().__init__(content)
+        self._thresholds = thresholds
+        entries, lexicon, background = content.answers.entries, content.lexicon, content.background
+        *asked, unanswered = groups_of(entries, lexicon, background)
+        questions = [*chain.from_iterable(asked)]
+        self.analyzer = Analyzer(lexicon, chain(questions, phrases_of(content.safety)), cache)
+        others = unanswered if gate else chain(unanswered, messages_of(content.safety))
+        self._corpus = Corpus(questions, others, self.analyzer, encoder, cache)
+        self._matcher = Matcher(entries, lexicon, background, self._corpus)
+        self.triage = gate or Triage(content.safety, [*questions, *unanswered], self._corpus)
 
     def alarm(self, utterance: str) -> Alarm | None:
         """Tell whether an utterance sounds like an emergency, and by which rule."""
@@ -193,7 +205,7 @@ class Faq:
         return self.topics[likeliest] if shares[likeliest] >= self._thresholds.topic else None
 
     def _cautions(self, utterance: str, chosen: Answer | Clarify | Fallback) -> tuple[Caution, ...]:
-        """Return the cautions that the utterance calls for: all where treatment is spoken of, else what comes first."""
+        """Return the cautions that the utterance calls for."""
         match chosen:
             case Answer(entry=entry):
                 shown: tuple[Entry, ...] = (entry,)
@@ -201,6 +213,4 @@ class Faq:
                 shown = entries
             case Fallback():
                 shown = ()
-        of_treatment = any(entry.id in self._safety.applies_to for entry in shown)
-        cautions = self.triage.cautions(utterance)
-        return tuple(caution for caution in cautions if of_treatment or caution.before_answer)
+        return self.beside(shown, self.triage.cautions(utterance))

@@ -16,7 +16,8 @@ FLOORS = [
     {"cli"},
     {"studio", "web", "webhook", "polling", "intake", "running", "terminal", "offline", "doctor", "reloading"},
     {"app"},
-    {"handlers"},
+    {"handlers", "content"},
+    {"pages"},
     {"render"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

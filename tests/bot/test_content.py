@@ -1,5 +1,7 @@
 """Loading an FAQ once, and again only when it changed."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,6 +177,31 @@ def test_a_broken_file_is_told_each_time_and_keeps_nothing(shop, cache):
             load_faq(shop)
     assert problems_of(shop)
     assert not [*cache.glob("content-*")]
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from bot.content import load_faq
+
+load_faq(Path(sys.argv[1]))
+print("bot.render" in sys.modules)
+"""
+
+
+def test_what_comes_from_the_cache_is_not_rendered_again(shop):
+    def is_rendered() -> str:
+        command = [sys.executable, "-c", LOAD, shop]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603  # our own
+
+    assert [is_rendered(), is_rendered()] == ["True\n", "False\n"]
+
+
+def test_a_message_that_telegram_would_refuse_is_told_at_its_line(shop):
+    (shop / "answers.yaml").write_text(SHOP.replace("From nine to six.", "x" * 2900).replace("When", "W" * 1200))
+    [problem] = problems_of(shop)
+    assert (problem.file, problem.line) == ("answers.yaml", 8)
+    assert "Telegram takes 4096" in problem.message
 
 
 def test_what_the_cache_holds_spoilt_is_read_again(shop, cache):
