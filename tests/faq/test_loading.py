@@ -1,6 +1,7 @@
 """What an FAQ must hold to go live, what may be left out, and what staff are told."""
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -391,20 +392,13 @@ def test_the_problems_of_all_files_come_at_once_sorted_and_each_with_its_place(f
     ]
 
 
-def test_a_problem_in_the_products_own_files_is_told_under_their_own_name(folder, tmp_path, monkeypatch):
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "answers.yaml").write_text(with_line("clarify:", "clarify: Is it {x}?"))
-    (own / "lexicon.yaml").write_text("language: [english]")
-    monkeypatch.setattr(loading, "OWN", own)
-    (folder / "lexicon.yaml").unlink()
-    (folder / "answers.yaml").write_text(SMALLEST)
-    assert [problem.split(": ")[0] for problem in problems(folder)] == [
-        f"own/answers.yaml:{line_of('clarify:')}",
-        "own/lexicon.yaml:1",
-    ]
-    (own / "answers.yaml").write_text("\n".join(line for line in LINES if "clarify:" not in line))
-    assert problems(own)[0].startswith(f"answers.yaml:{line_of('wording:')}: `wording` has no `clarify`.")
+def test_a_problem_in_the_products_own_files_is_told_under_their_own_name(tmp_path):
+    (tmp_path / "answers.yaml").write_text(SMALLEST)
+    own = load(tmp_path)
+    refused = {own.answers.wording.clarify, own.safety.notices[0].text}
+    first, second = problems(tmp_path, refusal=lambda text: "Too long." if text in refused else None)
+    assert re.match(r"faq/answers\.yaml:\d+: This sentence cannot be shown\. Too long\.", first)
+    assert re.match(r"faq/safety\.yaml:\d+: This sentence cannot be shown\. Too long\.", second)
 
 
 def test_files_that_cannot_be_read_are_told_and_never_a_traceback(folder, tmp_path):
@@ -425,13 +419,16 @@ def test_files_that_cannot_be_read_are_told_and_never_a_traceback(folder, tmp_pa
 
 def test_only_what_was_saved_is_read_again(folder, monkeypatch):
     load(folder)
-    read, once = list[str](), loading.read
-    monkeypatch.setattr(loading, "read", lambda path, *rest: read.append(path.name) or once(path, *rest))
+    opened, opens = list[str](), Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda path, *rest, **named: opened.append(path.name) or opens(path, *rest, **named)
+    )
     assert load(folder) == load(folder)
-    assert read == []
+    assert opened == []
     (folder / "answers.yaml").write_text(FAQ.replace("Does it hurt", "Is it painful"))
+    opened.clear()
     assert load(folder).answers.entries != ()
-    assert read == ["answers.yaml"]
+    assert opened == ["answers.yaml"]
 
 
 def test_what_is_wrong_is_told_again_each_time_until_it_is_mended(folder):
