@@ -7,9 +7,9 @@ from typing import Annotated, Any, Protocol, get_type_hints
 
 import numpy as np
 from pydantic_core import from_json
-from rapidfuzz import fuzz, process
 
 from faq.arrays import Floats
+from faq.problems import nearest
 from faq.reading import shorten
 from faq.reply import Answer, Clarify, Reply
 
@@ -18,8 +18,6 @@ EXPECTED = {"in": "answer", "calm": "answer", "out": "fallback", "urgent": "urge
 _IN_SCOPE = ("in", "calm")
 
 _EXAMPLE = '{"q": "does it hurt", "kind": "in", "ids": ["does-it-hurt"]}'
-# Below this likeness (0-100) a wrong name is no misspelling of the right one.
-_ALIKE = 60
 # So many entries are offered at most.
 _FIRST = 3
 _LET_THROUGH = 0.05
@@ -123,8 +121,8 @@ def _contradictions(kind: str, ids: object) -> Iterator[str]:
 
 
 def _advice(name: str, known: Collection[str], otherwise: str) -> str:
-    near = process.extractOne(name.lower(), [*known], scorer=fuzz.ratio, score_cutoff=_ALIKE)
-    return f"Did you mean `{near[0]}`?" if near else otherwise
+    near = nearest(name.lower(), known)
+    return f"Did you mean `{near}`?" if near else otherwise
 
 
 # From labelled utterances to what the bot makes of them.
@@ -184,11 +182,7 @@ def _outcome(faq: Replier, labelled: Labelled, timer: Timer) -> _Outcome:
     reply = faq.reply(labelled.utterance)
     seconds = timer() - started
     candidates = tuple(Scored(each.entry.id, each.score) for each in reply.ranking.candidates)
-    return _Outcome(labelled, _kind(reply), _shown(reply), candidates, seconds)
-
-
-def _kind(reply: Reply) -> str:
-    return type(reply).__name__.lower()
+    return _Outcome(labelled, reply.kind, _shown(reply), candidates, seconds)
 
 
 def _shown(reply: Reply) -> tuple[str, ...]:
@@ -369,12 +363,12 @@ def _bin(scores: Floats, right: Floats) -> Bin:
 def _calibration_error(reliability: Collection[Bin]) -> Figure:
     """Return the mean distance of score and truth (expected calibration error: Naeini and others, AAAI 2015)."""
     count = sum(each.count for each in reliability)
-    gaps = (
+    distances = (
         each.count * abs(each.score - each.right)
         for each in reliability
         if each.score is not None and each.right is not None
     )
-    return sum(gaps) / count if count else None
+    return sum(distances) / count if count else None
 
 
 def _milliseconds(outcomes: Sequence[_Outcome], percentile: int) -> Figure:

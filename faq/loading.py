@@ -11,19 +11,15 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
 from faq import model
 from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Safety, Topic, Wording
-from faq.problems import ContentError, Problem
+from faq.problems import ContentError, Problem, nearest
 from faq.reading import Document, Fields, Items, Node, Text, in_quotes, quoted, read, shorten
 from faq.triage import fault_of
 
 OWN = Path(__file__).resolve().parent
-# Below this likeness (0-100) a wrong name is no misspelling of the right one.
-_ALIKE = 60
-# Among more names than these, looking for the nearest one takes too long.
-_MANY = 2_000
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
 _FILLED_LATER = {
@@ -246,7 +242,7 @@ class _Fault:
     @property
     def nearest(self) -> str | None:
         """The known name that an unknown one is likely to mean."""
-        return _nearest(self.name, self.record.model_fields) if self.record else None
+        return nearest(self.name, self.record.model_fields) if self.record else None
 
 
 def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | None:
@@ -260,8 +256,10 @@ def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | No
     misspelt = {(*fault.path[:-1], fault.nearest) for fault in faults if fault.kind == "extra_forbidden"}
     for fault in faults:
         # What we emptied to read on is no more empty or missing by the writer's doing than what was misspelt.
-        gap = fault.kind == "missing" or (isinstance(fault.node, Text) and not fault.node.value)
-        if not gap or (fault.path not in misspelt and not document.hurt(fault.line, max(fault.line, fault.node.last))):
+        lacking = fault.kind == "missing" or (isinstance(fault.node, Text) and not fault.node.value)
+        if not lacking or (
+            fault.path not in misspelt and not document.hurt(fault.line, max(fault.line, fault.node.last))
+        ):
             document.problem(fault.line, _sentence(fault))
     return None
 
@@ -443,13 +441,6 @@ def _items(node: Node | None) -> list[Node]:
     return node.nodes if isinstance(node, Items) else []
 
 
-def _nearest(name: str, known: Collection[str]) -> str | None:
-    if len(known) > _MANY:
-        return None
-    found = process.extractOne(name, list(known), scorer=fuzz.ratio, score_cutoff=_ALIKE)
-    return found[0] if found else None
-
-
 # What no record can know alone: ids and phrasings that stand only once, and names that lead somewhere.
 
 
@@ -524,7 +515,7 @@ def _check_references(document: Document, owner: Node | None, name: str, known: 
         if own and name == "related" and target == own.value:
             document.problem(text.line, f"The entry `{target}` is related to itself. Delete it from this list.")
         elif target not in known.names and (name == "sources" or _ID.fullmatch(target)):
-            near = _nearest(target, known.names)
+            near = nearest(target, known.names)
             advice = f"Did you mean `{near}`?" if near else f"Write it under `{known.section}:` first."
             place = f"`{known.section}:`" if known.file == document.file else f"`{known.section}:` in {known.file}"
             if near or known.whole:

@@ -133,7 +133,7 @@ class Matcher:
 
 
 class _Groups:
-    """The texts of each entry, then the background's: they stand one after another in every array."""
+    """The texts of each entry, each kind of small talk, then the background: one after another in every array."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         self.sizes = np.array(sizes)

@@ -164,10 +164,11 @@ class Analyzer:
         self._stem = _stemmer(lexicon.language)
         groups = [[normalize(word) for word in group] for group in lexicon.synonyms]
         self._heads = {self._stem(word): self._stem(group[0]) for group in groups for word in group}
-        self.stopwords = frozenset(map(normalize, lexicon.stopwords))
+        # Nothing stops these words: they are only right as they stand, whether or not the FAQ uses them.
+        common = map(normalize, lexicon.stopwords)
         self.negations = frozenset(map(normalize, lexicon.negations))
         vocabulary = Counter(word for text in texts for word in self.spelled_out(text))
-        known = [*groups, self.stopwords, self.negations, *self._abbreviations.values()]
+        known = [*groups, common, self.negations, *self._abbreviations.values()]
         self.speller = Speller(vocabulary, chain.from_iterable(known), WordList(lexicon.language, cache))
         self.term = lru_cache(_REMEMBERED_WORDS)(self._term)
         # What tells this analyzer from one that reads some text otherwise.

@@ -1,7 +1,7 @@
 """What is said of the bot's quality is what happened."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from itertools import accumulate, chain, repeat
 from time import perf_counter
 
@@ -17,14 +17,16 @@ from faq.model import (
     Content,
     Entry,
     Lexicon,
+    Notice,
     Record,
     Safety,
     SmalltalkPhrases,
     Topic,
     Wording,
 )
-from faq.reply import Answer, Clarify, Decided, Fallback, Faq, Smalltalk, Thresholds
+from faq.reply import Answer, Clarify, Fallback, Faq, Smalltalk, Thresholds, Urgent
 from faq.text import Analysis
+from faq.triage import Alarm
 
 PHRASINGS = {
     "does-it-hurt": ["Does it hurt?", "is acupuncture painful", "will I feel pain from the needles"],
@@ -65,11 +67,6 @@ def faq():
     return Faq(content, thresholds=Thresholds(0.6, 0.3))
 
 
-@dataclass(frozen=True)
-class Urgent(Decided):
-    """An emergency noticed."""
-
-
 def ranking(*scores):
     """Rank entries by given scores, such as (HURT, 0.7), (COST, 0.2)."""
     candidates = (Candidate(ENTRIES[entry_id], score, "a phrasing") for entry_id, score in scores)
@@ -89,7 +86,8 @@ def silent(entry_id=WHO, score=0.1):
 
 
 def alarmed(entry_id=HURT, score=0.5):
-    return Urgent(ranking((entry_id, score)))
+    notice = Notice(id="medical", text="Call for help.")
+    return Urgent(ranking((entry_id, score)), Alarm("chest-pain", "The heart may fail.", notice, "my chest hurts", 1.0))
 
 
 def polite(score=0.05):
