@@ -55,9 +55,10 @@ class Renderer:
             case Answer(entry=entry, cautions=cautions, also=also):
                 return self.entry(entry, cautions, also)
             case Clarify(entries=entries, cautions=cautions):
-                html = self._with_cautions(to_html(self._wording.clarify), cautions)
+                # The question belongs right above its buttons.
+                parts = [*(caution.text for caution in cautions), self._wording.clarify]
                 rows = [*map(_entry_button, entries), self._contact_button(), self._topics_button()]
-                return Outgoing(html, _keyboard(rows))
+                return Outgoing("\n\n".join(map(to_html, parts)), _keyboard(rows))
             case Fallback(ranking=ranking, topic=topic, cautions=cautions):
                 return self._fallback(ranking.analysis.utterance, topic, cautions)
             case Urgent(alarm=alarm):

@@ -82,6 +82,9 @@ class Smalltalk(Decided):
 Reply = Answer | Clarify | Fallback | Urgent | Smalltalk
 
 _OFFERED = 3
+# A third entry that is so much less likely than the first looks foolish: 2 offers of 170 lost what was meant by leaving
+# it out.
+_WORTH_A_THIRD = 0.1
 # Whoever writes more than this wants to tell something.
 _SMALLTALK_WORDS = 12
 # Two questions in one message are common, more are not; each costs another look.
@@ -171,7 +174,8 @@ class Faq(Edition):
             return Answer(ranking, best.entry)
         offered = ranking.candidates[:_OFFERED]
         if sum(candidate.score for candidate in offered) >= self._thresholds.clarify:
-            return Clarify(ranking, tuple(candidate.entry for candidate in offered))
+            shown = [*offered[:2], *(each for each in offered[2:] if each.score >= _WORTH_A_THIRD * best.score)]
+            return Clarify(ranking, tuple(candidate.entry for candidate in shown))
         return Fallback(ranking, self._likely_topic(ranking))
 
     def _of_several(self, utterance: str, ranking: Ranking) -> Answer | None:

@@ -28,7 +28,7 @@ _PENALTY = 0.05
 _NEIGHBOURS, _NEARNESS = 3, 4.0
 # From which score on an utterance alarms (about -1 is calm, 1 urgent): by itself, and where a rule is met. Without an
 # encoder the score knows less. Evidence: docs/matching.md, table 6.
-_ALARMS, _ALARMS_BY_RULE = 0.25, -0.25
+_ALARMS, _ALARMS_BY_RULE = 0.25, 0.0
 _ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.5, -0.3
 # How much a rule that is met adds to its kind of notice, whose scores are between 0 and 1.
 _RULES_KIND = 0.25
@@ -129,8 +129,14 @@ class Triage:
 
     def cautions(self, utterance: str) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for, in the file's order."""
-        cues = self._cues.stated(self._corpus.read(utterance).analysis)
-        return tuple(caution for caution in self.safety.cautions if _is_met(caution.cues, cues))
+        analysis = self._corpus.read(utterance).analysis
+        stated, present = self._cues.stated(analysis), self._cues.present(analysis)
+        # What comes before an answer warns of leaving something out, which "not" and "instead of" speak of themselves.
+        return tuple(
+            caution
+            for caution in self.safety.cautions
+            if _is_met(caution.cues, present if caution.before_answer else stated)
+        )
 
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Yield each example and look-alike of safety.yaml that turns out wrong, and a sentence that says how."""

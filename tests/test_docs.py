@@ -8,7 +8,9 @@ import pytest
 
 from bot.cli import cli
 from bot.config import Settings
+from bot.handlers import Handlers
 from bot.health import SILENT_SECONDS
+from bot.offline import open_conversation
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -108,3 +110,14 @@ def test_what_the_log_is_said_to_tell_is_told_by_the_code(sentence):
 
 def test_the_log_is_said_to_tell_something():
     assert IN_THE_CODE.keys() < set(LOGGED)
+
+
+async def test_the_conversation_of_the_readme_is_what_the_bot_says(own_faq):
+    told = re.findall(r"^You  (.+)\nBot  (.+)$", PAGES[0].read_text(), re.MULTILINE)
+    assert len(told) == 3
+    async with open_conversation(Handlers(own_faq)) as conversation:
+        for typed, shown in told:
+            [sent] = await conversation.say(typed)
+            words, *labels = re.split(r" ?\[|\]", shown)
+            assert all(part.strip() in sent.text for part in words.split("…"))
+            assert set(filter(None, labels)) <= set(sent.labels)

@@ -80,12 +80,18 @@ def test_an_answer_needs_its_threshold_and_not_more(shop, with_thresholds):
 
 
 def test_three_entries_are_offered_once_they_are_jointly_likely_enough(shop, with_thresholds):
-    first = shop.reply("flat bicycle").ranking.candidates[:3]
+    vague = "flat hire head"
+    first = shop.reply(vague).ranking.candidates[:3]
     joint = sum(candidate.score for candidate in first)
-    offer = with_thresholds(answer=NEVER, clarify=joint).reply("flat bicycle")
+    offer = with_thresholds(answer=NEVER, clarify=joint).reply(vague)
     assert isinstance(offer, Clarify)
     assert offer.entries == tuple(candidate.entry for candidate in first)
-    assert isinstance(with_thresholds(answer=NEVER, clarify=nextafter(joint, 2)).reply("flat bicycle"), Fallback)
+    assert isinstance(with_thresholds(answer=NEVER, clarify=nextafter(joint, 2)).reply(vague), Fallback)
+
+
+def test_two_entries_are_offered_if_a_third_is_hardly_likely(with_thresholds):
+    offer = with_thresholds(answer=NEVER, clarify=ALWAYS).reply("bicycle tire helmet")
+    assert [entry.id for entry in offer.entries] == ["rental", "helmets"]
 
 
 def test_a_fallback_names_the_topic_once_its_entries_are_jointly_likely_enough(shop, with_thresholds):
