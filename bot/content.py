@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -71,15 +70,17 @@ def _content(answers: Path, cache: Cache) -> Content:
 
 
 def _digest_of_files(answers: Path) -> str:
-    """Return a digest of every file that may have a part in an FAQ, and of the code that reads it."""
-    folders = {answers if answers.is_dir() else answers.parent, PRODUCT_ANSWERS}
-    files = {answers, *_LOOKING_ON, *chain.from_iterable(folder.glob("*.yaml") for folder in folders)}
+    """Return a digest of every file that may have a part in an FAQ, wherever it lies, and of the code that reads it."""
+    folder = answers if answers.is_dir() else answers.parent
+    named = [] if answers.is_dir() else [answers]
     digest = hashlib.blake2b(digest_of_code() + version("markdown-it-py").encode(), digest_size=16)
-    for file in sorted(files):
-        digest.update(os.fsencode(file))  # what is there and can't be read is a problem to tell
-        if file.is_file():
-            with suppress(OSError), file.open("rb") as opened:
-                digest.update(hashlib.file_digest(opened, "blake2b").digest())
+    for files in (named, _LOOKING_ON, sorted(folder.glob("*.yaml")), sorted(PRODUCT_ANSWERS.glob("*.yaml"))):
+        digest.update(str(len(files)).encode())
+        for file in files:
+            digest.update(os.fsencode(file.name))  # what is there and can't be read is a problem to tell
+            if file.is_file():
+                with suppress(OSError), file.open("rb") as opened:
+                    digest.update(hashlib.file_digest(opened, "blake2b").digest())
     return digest.hexdigest()
 
 
@@ -103,15 +104,18 @@ def _memory_given_back() -> Iterator[None]:
 
 def _encoder(folder: Path) -> MiniLm | None:
     try:
-        return _opened(folder)
+        return open_encoder(folder)
     except EncoderError as error:
         log.warning("matching goes by words alone: %s", error)
         return None
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path) -> MiniLm:
-    """Return the one encoder, for opening it takes 0.1 s; one that fails to open is tried again at the next change."""
+def open_encoder(folder: Path) -> MiniLm:
+    """Return the one encoder, for opening it takes 0.1 s; one that fails to open is tried again at the next change.
+
+    Raises EncoderError.
+    """
     return MiniLm(folder)
 
 

@@ -17,15 +17,14 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.config import Settings
-from bot.content import cache_folder, problems_of
+from bot.content import cache_folder, load_faq, open_encoder, problems_of
 from bot.database import address, reach
 from bot.errors import UserError
 from bot.logs import without_token
 from bot.migrations import migrate
 from bot.sealing import NO_KEY, key_file, keys_beside, read_keys
 from bot.webhook import endpoint
-from faq.embedding import EncoderError, MiniLm
-from faq.loading import load
+from faq.embedding import EncoderError
 
 Json = dict[str, Any]
 
@@ -318,7 +317,7 @@ def of_faq(settings: Settings) -> Finding:
     if problems := problems_of(settings.answers):
         number = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         return Finding("faq", f"{settings.answers} has {number}, first {problems[0]}", "Run: clinic-faq check")
-    clinic = load(settings.answers).answers.clinic
+    clinic = load_faq(settings.answers).clinic
     if clinic and clinic.contact and urlsplit(clinic.contact).hostname == _NO_CONTACT:
         return Finding("faq", f"its contact link leads to {_NO_CONTACT}", "Put the clinic's own page into `clinic:`.")
     return Finding("faq", f"{settings.answers} has no problems")
@@ -327,7 +326,7 @@ def of_faq(settings: Settings) -> Finding:
 def of_encoder() -> Finding:
     """Tell whether meaning can be compared; without it the bot goes by words alone."""
     try:
-        MiniLm(cache_folder()).encode("hello")
+        open_encoder(cache_folder()).encode("hello")
     except EncoderError as error:
         remedy = "Install anew from requirements.lock; until then the bot goes by words alone."
         return Finding("encoder", str(error).rstrip("."), remedy)

@@ -1,15 +1,15 @@
 """What many tests share: a small FAQ of a bicycle shop, the product's own FAQ, and conversations with both."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
 import pytest
-from coverage import Coverage
 from hypothesis import is_hypothesis_test, settings
 
 from bot.content import cache_folder, load_faq
@@ -118,22 +118,26 @@ def one_at_a_time(cache_home) -> Callable[[str], AbstractContextManager[None]]:
     return alone
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave properties out of the coverage: measured they take thrice as long, and examples cover the same."""
-    for item in items:
-        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
-            item.add_marker("no_cover")
-
-
 @contextmanager
 def unmeasured() -> Iterator[None]:
-    """Learn all that the product's own files teach without measuring coverage, which would double the time it takes."""
-    measuring = Coverage.current()
-    if measuring:
-        measuring.stop()
-    yield
-    if measuring:
-        measuring.start()
+    """Leave what is done out of the coverage, which would take two or three times as long.
+
+    Coverage's own stop() does not do it: in a worker of pytest-xdist, pytest-cov has begun to measure twice.
+    """
+    measuring = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(measuring)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Leave out properties, and what is marked: they run through the same lines again and again."""
+    is_property = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
+    with unmeasured() if is_property or item.get_closest_marker("unmeasured") else nullcontext():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

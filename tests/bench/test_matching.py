@@ -20,6 +20,8 @@ from bench.matching import (
 )
 from bench.tables import ratio, table
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture(scope="module")
 def collection() -> Collection:

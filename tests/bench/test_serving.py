@@ -19,6 +19,8 @@ from bench.serving import (
     subjects,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 SUBJECTS = {subject.name: subject for subject in subjects(webhook=True)}
 
 

@@ -208,7 +208,7 @@ def test_check_finds_nothing_in_a_sound_faq(call, shop):
     assert call("check", "--json", "--answers", shop) == Outcome(0, "[]\n", "")
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 def test_check_finds_nothing_in_the_products_own_faq(call, own_faq):
     assert call("check") == Outcome(0, "No problems found.\n", "")
 

@@ -7,6 +7,8 @@ import pytest
 
 from bench.killed import killed
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.mark.parametrize("webhook", [False, True], ids=["polling", "webhook"])
 @pytest.mark.timeout(180)  # a process is started four times

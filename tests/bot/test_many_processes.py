@@ -14,6 +14,8 @@ from cryptography.fernet import Fernet
 from bench.killed import CHATS, Groups, make_shop, question
 from bench.serving import Subject, free_port, start
 
+pytestmark = pytest.mark.unmeasured
+
 SECRET = "only-Telegram-knows_1"  # noqa: S105  # it opens nothing
 PROCESSES = 4
 UPDATES = 240

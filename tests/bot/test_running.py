@@ -22,6 +22,8 @@ from tests.bot.test_conversations import says
 from tests.conftest import BICYCLES
 from tests.telegram_server import TelegramServer, hang, status, until
 
+pytestmark = pytest.mark.unmeasured
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.telegram_server import TelegramServer, until
 
+pytestmark = pytest.mark.unmeasured
+
 ROOT = Path(__file__).parent.parent.parent
 FLOOD = 120  # at a message a second, as Telegram allows in a chat, these would take two minutes
 

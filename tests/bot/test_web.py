@@ -585,6 +585,7 @@ async def test_what_cannot_be_finished_is_not_confirmed(server, faq):
 # --- noise -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.unmeasured
 async def test_noise_of_any_kind_brings_no_failure(bot, server, caplog):
     noise = Noise(random.Random(7), SECRET)  # noqa: S311  # the same noise in each run
     thrown = await asyncio.gather(*(noise.throw(bot.listener.getsockname(), 500) for _ in range(4)))

@@ -10,6 +10,8 @@ from faq.loading import OWN, load
 from faq.reply import Faq
 from faq.text import normalize, split_words
 
+pytestmark = pytest.mark.unmeasured
+
 SET = Path(__file__).parent.parent / "data" / "emergencies.jsonl"
 # How often a message of a kind, and of a notice if it is urgent, was shown which notice.
 Heard = Counter[tuple[str, str | None, str | None]]

@@ -263,7 +263,7 @@ def test_a_list_whose_dashes_all_lack_their_space_is_told_line_by_line():
     assert "a space is missing after each dash" in message
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @either_parser
 def test_lists_within_lists_without_end_are_refused_at_once():
     for text in ("[" * 1_000_000, "{" * 100_000, "- " * 1000 + "deep"):
@@ -343,7 +343,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 def test_every_mistake_is_told_at_its_own_line_wherever_it_stands():
     for number, line in [(number, line) for number, lines in BROKEN.items() for line in lines]:
         text = "\n".join([*LINES[: number - 1], line, *LINES[number:]])
