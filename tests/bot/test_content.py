@@ -45,12 +45,11 @@ see: hours
 
 
 @pytest.fixture(autouse=True)
-def cache(own_faq, cache_home, tmp_path, monkeypatch) -> Path:
+def cache(small_model, tmp_path, monkeypatch) -> Path:
     """A cache folder that holds the encoder, which takes seconds to make, and nothing yet of any FAQ."""
     folder = tmp_path / "cache" / "clinic-faq"
     folder.mkdir(parents=True)
-    for model in (cache_home / "clinic-faq").glob("minilm-*.onnx"):
-        (folder / model.name).symlink_to(model)
+    (folder / small_model.name).symlink_to(small_model)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return folder
 
