@@ -1,5 +1,6 @@
 """Loading an FAQ once, and again only when it changed."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 
 from bot.content import load_faq, problems_of
 from bot.errors import UserError
+from bot.handlers import Handlers
 from bot.markdown import refusal
-from bot.reloading import _learn_all, _take_up
+from bot.reloading import follow_changes, take_up
+from bot.waiting import cancel
 from faq.loading import load
 from faq.problems import ContentError
 from faq.reply import Faq
+from tests.telegram_server import until
 
 SHOP = """\
 clinic: {name: The Bicycle Shop, contact: "https://bicycles.example/contact"}
@@ -143,30 +147,37 @@ def test_what_is_there_and_is_no_file_is_told_and_not_taken_for_absent(shop, put
         load_faq(shop)
 
 
-async def test_a_mistake_in_learning_is_logged_and_the_change_stays_live(caplog):
-    def load(before):
-        raise MemoryError
-
-    await _learn_all(load, pytest.fail, pytest.fail, quiet=0)
-    assert "the safety gate is still that of before the change: MemoryError" in caplog.text
-
-
 async def test_what_takes_long_is_learnt_once_it_is_quiet(shop):
-    live, problems = [load_faq(shop)], []
+    handlers, problems = Handlers(load_faq(shop)), []
+    first, live = handlers.faq, []
 
     def load(before: Faq | None) -> Faq:
-        return as_the_command_does(shop, before)
+        live.append(as_the_command_does(shop, before))
+        return live[-1]
 
-    (shop / "answers.yaml").write_text(SHOP.replace("opening hours", "opening times"))
-    await _take_up(lambda: load_faq(shop, live[-1]), live.append)
-    await _learn_all(load, live.append, problems.append, quiet=0)
-    first, changed, learnt = live
-    assert changed.triage is first.triage
-    assert learnt.triage is not first.triage
-    (shop / "answers.yaml").write_text("entries: []")
-    await _learn_all(load, live.append, problems.append, quiet=0)
-    assert live[-1] is learnt
-    assert problems == [0]
+    def save(text: str) -> bool:
+        """Save it again until it is noticed, for nobody tells when the watch has begun."""
+        if not problems:
+            (shop / "answers.yaml").write_text(text)
+        return bool(problems)
+
+    following = asyncio.create_task(follow_changes(shop, load, handlers, problems.append, quiet=0))
+    await until(lambda: save(SHOP.replace("opening hours", "opening times")))
+    await until(lambda: handlers.faq.triage is not first.triage)
+    assert live[0].triage is first.triage
+    problems.clear()
+    await until(lambda: save("entries: []"))
+    await cancel(following)
+    assert problems[-1] > 0
+    assert handlers.faq.entries
+
+
+async def test_a_mistake_in_learning_is_logged_and_the_change_stays_live(caplog):
+    def load() -> Faq:
+        raise MemoryError
+
+    assert await take_up(load, pytest.fail, "the safety gate is still that of before the change") == 1
+    assert "the safety gate is still that of before the change: MemoryError" in caplog.text
 
 
 def test_a_broken_file_is_told_each_time_and_keeps_nothing(shop, cache):

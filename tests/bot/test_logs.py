@@ -11,7 +11,7 @@ import pytest
 
 from bot.errors import UserError
 from bot.logs import JsonFormatter, PlainFormatter, cause, figures, log_what_nobody_caught, note
-from bot.reloading import _take_up
+from bot.reloading import take_up
 
 TOKEN = "123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"  # noqa: S105  # it opens nothing
 
@@ -159,12 +159,12 @@ async def test_a_broken_faq_is_told_in_a_line_a_problem(written):
     def load():
         raise UserError("answers.yaml:1: This is wrong.\nanswers.yaml:2: That is wrong.")
 
-    await _take_up(load, lambda _: None)
+    await take_up(load, lambda _: None, "the changed FAQ is not live")
     told = [line.partition("mend this first: ")[2] for line in written.plain]
     assert told == ["answers.yaml:1: This is wrong.", "answers.yaml:2: That is wrong."]
 
 
 async def test_a_mistake_in_loading_is_told_by_its_type(written):
-    await _take_up(failing, lambda _: None)
+    await take_up(failing, lambda _: None, "the changed FAQ is not live")
     assert written.objects[0]["error"] == "ValueError"
     assert "zebra" not in written.text
