@@ -309,6 +309,10 @@ def _unusable(fault: _Fault) -> str:
     return f"{fault.subject} cannot be used as it is written. Write it anew."
 
 
+def _empty_list(fault: _Fault) -> str:
+    return f"{fault.subject} is empty. Write at least one, or delete the whole item."
+
+
 def _missing(fault: _Fault) -> str:
     if not fault.path[:-1]:
         return f"This file has no `{fault.name}:`. Add it, beginning at the left edge."
@@ -390,6 +394,7 @@ _SENTENCES: dict[str, Callable[[_Fault], str]] = {
     "extra_forbidden": _unknown,
     "string_type": _not_text,
     "tuple_type": _not_list,
+    "too_short": _empty_list,
     "dict_type": _not_fields,
     "model_type": _not_fields,
     "string_pattern_mismatch": _bad_form,

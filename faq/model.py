@@ -167,7 +167,7 @@ class Rule(Record):
     kind: Id
     reason: Text
     cues: Combinations = ()
-    examples: tuple[Text, ...] = ()
+    examples: tuple[Text, ...] = Field(min_length=1)
     look_alikes: tuple[Text, ...] = Field((), alias="not")
 
 

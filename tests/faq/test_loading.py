@@ -274,6 +274,7 @@ rules:
     kind: fire
     reason: Fire spreads.
     cues: [[burning]]
+    examples: [it burns]
 cautions:
   - {id: children, text: Ask first., cues: [[burning]]}
 applies_to: [does-it-hurt]
@@ -292,15 +293,27 @@ def test_a_safety_yaml_whose_names_all_lead_somewhere_is_sound():
         (
             "[does-it-hurt]",
             "[how-long, does-it-hrt]",
-            12,
+            13,
             "There is no `does-it-hrt` under `entries:` in answers.yaml. D",
         ),
-        ("see: how-long", "see: is-it-safe", 13, "There is no `is-it-safe` under `entries:` in answers.yaml. Write it"),
+        ("see: how-long", "see: is-it-safe", 14, "There is no `is-it-safe` under `entries:` in answers.yaml. Write it"),
         ("Run.}", "Run.}\n  - {id: fire, text: Go.}", 3, "The id `fire` is taken, at line 2."),
-        ("cautions:", "  - {id: it-burns, kind: fire, reason: It does.}\ncautions:", 10, "The id `it-burns` is taken"),
-        ("applies_to", "  - {id: children, text: A., cues: [[burning]]}\napplies_to", 12, "The id `children` is"),
-        ("[[burning]]\nc", "[[burning], [burning, buring]]\nc", 9, "There is no `buring` under `cues:`. Did you mean"),
-        ("[[burning]]}", "[[ashes]]}", 11, "There is no `ashes` under `cues:`. Write it under `cues:` first."),
+        (
+            "cautions:",
+            "  - {id: it-burns, kind: fire, reason: It does., examples: [ablaze]}\ncautions:",
+            11,
+            "The id `it-burns` is taken",
+        ),
+        ("[it burns]", "[]", 10, "`examples` is empty. Write at least one, or delete the whole item."),
+        ("    examples: [it burns]\n", "", 6, "The item `it-burns` has no `examples`. Add a line to it: examples: …"),
+        ("applies_to", "  - {id: children, text: A., cues: [[burning]]}\napplies_to", 13, "The id `children` is"),
+        (
+            "[[burning]]\n    e",
+            "[[burning], [burning, buring]]\n    e",
+            9,
+            "There is no `buring` under `cues:`. Did you mean",
+        ),
+        ("[[burning]]}", "[[ashes]]}", 12, "There is no `ashes` under `cues:`. Write it under `cues:` first."),
         ("kind: fire", "kind: panic", 7, "There is no `panic` under `notices:`. Write it under `notices:` first."),
         ("notices:\n  - {id: fire, text: Run.}", "notices: []\n", 7, "There is no `fire` under `notices:`."),
     ],
