@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fcntl import LOCK_EX, flock
+from os.path import getmtime
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -94,13 +95,14 @@ def cache_home(pytestconfig) -> Path:
 
 @pytest.fixture(scope="session")
 def small_model(cache_home, one_at_a_time) -> Path:
-    """The quantized model; where the bot has run before, it and the vectors of the FAQ's texts are taken from there."""
+    """The quantized model; where the bot has run before, it is taken from there with what was learnt of the own FAQ."""
     folder = cache_home / "clinic-faq"
     with one_at_a_time("model"):
         folder.mkdir(exist_ok=True)
-        for costly in (f"{MiniLm.name}.onnx", f"vectors-{MiniLm.name}.npz"):
-            if (USERS_CACHE / costly).exists() and not (folder / costly).exists():
-                copy(USERS_CACHE / costly, folder)
+        for costly in (f"{MiniLm.name}.onnx", f"vectors-{MiniLm.name}.npz", "index-*", "ranking-*", "triage-*"):
+            for kept in sorted(USERS_CACHE.glob(costly), key=getmtime)[-1:]:
+                if not (folder / kept.name).exists():
+                    copy(kept, folder)
         MiniLm(folder)
     return folder / f"{MiniLm.name}.onnx"
 
@@ -134,9 +136,9 @@ def unmeasured() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Leave out properties, and what is marked: they run through the same lines again and again."""
-    is_property = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
-    with unmeasured() if is_property or item.get_closest_marker("unmeasured") else nullcontext():
+    """Leave out properties, the product's own FAQ, and what is marked: they run through what small tests cover."""
+    is_large = isinstance(item, pytest.Function) and (is_hypothesis_test(item.obj) or "own_faq" in item.fixturenames)
+    with unmeasured() if is_large or item.get_closest_marker("unmeasured") else nullcontext():
         return (yield)
 
 

@@ -114,7 +114,7 @@ def told(answers: str | bytes, **others: str) -> list[tuple[int, str]]:
     return []
 
 
-@pytest.fixture(params=["CSafeLoader", "SafeLoader"])
+@pytest.fixture(params=["CSafeLoader", pytest.param("SafeLoader", marks=pytest.mark.unmeasured)])
 def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LOADER", getattr(yaml, request.param))
 
