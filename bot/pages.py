@@ -16,7 +16,7 @@ from faq.reply import Clarify, Edition, Fallback
 from faq.text import Analysis
 
 _LONGEST = MessageLimit.MAX_TEXT_LENGTH.value
-_LONGEST_NOTICE = CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH.value
+_LONGEST_NOTIFICATION = CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH.value
 _MOST_BUTTONS = InlineKeyboardMarkupLimit.TOTAL_BUTTON_NUMBER.value
 # Documented nowhere; whoever sends more is told "reply markup is too long" (tginfo/Telegram-Limits, issue 187).
 _MOST_BUTTON_BYTES = 10_000
@@ -30,7 +30,7 @@ def misfits(content: Content) -> Iterator[Misfit]:
     A text that stands alone is not looked at here: `bot.markdown.refusal` holds it shorter than a message may be.
     """
     pages = _Pages(content)
-    yield from chain(pages.of_entries(), pages.of_topics(), pages.of_replies(), pages.of_notice())
+    yield from chain(pages.of_entries(), pages.of_topics(), pages.of_replies(), pages.of_notification())
 
 
 class _Pages:
@@ -84,10 +84,10 @@ class _Pages:
     def _worded(self, *names: str) -> dict[Place, str]:
         return {("wording", name): getattr(self._content.answers.wording, name) for name in names}
 
-    def of_notice(self) -> Iterator[Misfit]:
-        if (counted := length(self._content.answers.wording.feedback_thanks)) > _LONGEST_NOTICE:
+    def of_notification(self) -> Iterator[Misfit]:
+        if (counted := length(self._content.answers.wording.feedback_thanks)) > _LONGEST_NOTIFICATION:
             told = f"This pops up when a button is pressed, and comes to {counted} characters. Telegram takes"
-            yield ("wording", "feedback_thanks"), f"{told} {_LONGEST_NOTICE}. Shorten it."
+            yield ("wording", "feedback_thanks"), f"{told} {_LONGEST_NOTIFICATION}. Shorten it."
 
 
 def _too_long(page: Outgoing, company: str) -> str | None:
