@@ -71,29 +71,29 @@ class Handlers:
         entry_id, _, campaign = payload.partition(_CAMPAIGN)
         entry = self._faq.entry(entry_id)
         page = self._renderer.entry(entry) if entry else self._renderer.start()
-        said = _after_command(update) if more else ""  # one word alone is the link's, and not the patient's
+        said = None if more else ""  # one word alone is the link's, and not the patient's
         if await self._show(update, "start", page, entry, said=said):
             self._count("start", entry, campaign)
 
     async def topics(self, update: Update, context: Context) -> None:
         """Show the menu of topics."""
-        await self._show(update, "topics", self._renderer.topics(), said=_after_command(update))
+        await self._show(update, "topics", self._renderer.topics())
 
     async def contact(self, update: Update, context: Context) -> None:
         """Show the way to a person."""
-        await self._show(update, "contact", self._renderer.contact(), said=_after_command(update))
+        await self._show(update, "contact", self._renderer.contact())
 
     async def privacy(self, update: Update, context: Context) -> None:
         """Tell what happens to a patient's words."""
-        await self._show(update, "privacy", self._renderer.privacy(), said=_after_command(update))
+        await self._show(update, "privacy", self._renderer.privacy())
 
     async def forget(self, update: Update, context: Context) -> None:
         """Ask whether what is kept from the chat should really be removed."""
-        await self._show(update, "forget", self._renderer.forget(), said=_after_command(update))
+        await self._show(update, "forget", self._renderer.forget())
 
     async def help(self, update: Update, context: Context) -> None:
         """Tell what the bot can do."""
-        await self._show(update, "help", self._renderer.help(), said=_after_command(update))
+        await self._show(update, "help", self._renderer.help())
 
     async def other_command(self, update: Update, context: Context) -> None:
         """Tell what the bot can do to who types a command that is none of its own, and may be a whole cry for help."""
@@ -176,10 +176,14 @@ class Handlers:
         return Pressed(kind).name.lower()
 
     async def _show(
-        self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None, *, said: str = ""
+        self, update: Update, page: str, outgoing: Outgoing, entry: Entry | None = None, *, said: str | None = None
     ) -> bool:
-        """Show a page unless what was said beside a command or a picture is an emergency; tell whether it was shown."""
+        """Show a page unless what was said is an emergency, and tell whether it was shown.
+
+        Untold, that is what stands after a command.
+        """
         began = time.perf_counter()
+        said = _after_command(update) if said is None else said
         if await self._alarmed(update, said) or not await self._admits(update):
             return False
         await self._say(update, outgoing)

@@ -43,9 +43,7 @@ async def follow_changes(
 
     async def learn_all() -> None:
         await asyncio.sleep(quiet)
-        count(
-            await take_up(lambda: load(None), handlers.exchange, "the safety gate is still that of before the change")
-        )
+        count(await take_up(lambda: load(None), handlers.exchange, _OLD_GATE))
 
     learning: asyncio.Task[None] | None = None
     try:

@@ -44,7 +44,7 @@ _NUMBERS = re.compile(r"(?<![\w-])(\d{1,9})-(\d{1,9})(?![\d-])")
 # Each of these phrases is read at every start, a thousand in 40 ms; no age, week or dose needs as many.
 _MOST_NUMBERS = 500
 
-Place = tuple[int, int]
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -248,8 +248,8 @@ class _Cues:
             if self._negations.isdisjoint(terms[max(0, start - _NEGATED_WITHIN) : start])
         }
 
-    def _found(self, terms: Sequence[str]) -> Iterator[tuple[str, Place]]:
-        found, unlike = list[tuple[str, Place]](), defaultdict[str, set[int]](set)
+    def _found(self, terms: Sequence[str]) -> Iterator[tuple[str, Span]]:
+        found, unlike = list[tuple[str, Span]](), defaultdict[str, set[int]](set)
         for start, first in enumerate(terms):
             for phrase, name, counts in self._begun_by.get(first, ()):
                 end = start + len(phrase)
