@@ -58,7 +58,7 @@ class ThisMatcher:
         entries, lexicon, background = knowledge.entries, knowledge.lexicon, knowledge.background
         *asked, unanswered = groups_of(entries, lexicon, background)
         questions = [*chain.from_iterable(asked)]
-        self._corpus = Corpus(questions, unanswered, Analyzer(lexicon, questions, cache), encoder, cache)
+        self._corpus = Corpus(questions, unanswered, (), Analyzer(lexicon, questions, cache), encoder, cache)
         self._matcher = Matcher(entries, lexicon, background, self._corpus)
 
     def reply(self, utterance: str) -> Fallback:
@@ -149,8 +149,8 @@ def _minilm(folder: Path) -> Like:
     encoder = MiniLm(folder)
 
     def like(texts: Sequence[str]) -> Likeness:
-        vectors = encoder.encode_all(texts)
-        return lambda utterance: np.asarray(vectors @ encoder.encode(utterance))
+        senses = encoder.encode_all(texts)[:, 0]
+        return lambda utterance: np.asarray(senses @ encoder.encode(utterance)[0])
 
     return like
 

@@ -31,28 +31,30 @@ class Reading:
 
 
 class Corpus:
-    """All texts of one FAQ in one order: the questions asked, then the `others`.
+    """All texts of one FAQ in one order: the questions asked, what nothing answers, and messages of other kinds.
 
-    What nearly all `asked` have in common tells nothing, so it does not count for likeness. With a cache, what is
-    learnt is kept from one start to the next.
+    What nearly all `asked` have in common tells nothing, so it does not count for likeness; by sense only they and the
+    `unanswered` are told apart. With a cache, what is learnt is kept from one start to the next.
     """
 
     def __init__(
         self,
         asked: Iterable[str],
-        others: Iterable[str],
+        unanswered: Iterable[str],
+        messages: Iterable[str],
         analyzer: Analyzer,
         encoder: Encoder | None = None,
         cache: Cache | None = None,
     ) -> None:
         typical = dict.fromkeys(asked)
-        self.texts = [*dict.fromkeys(chain(typical, others))]
+        told_apart = dict.fromkeys(chain(typical, unanswered))
+        self.texts = [*dict.fromkeys(chain(told_apart, messages))]
         self.analyzer = analyzer
         self.by_meaning = encoder is not None
         self._encoder_name = encoder.name if encoder else "words alone"
         self._cache = cache
         self._positions = {text: position for position, text in enumerate(self.texts)}
-        self._typical = len(typical)
+        self._typical, self._told_apart = len(typical), len(told_apart)
         self._kernel = self._kernel_of(encoder)
         # A message is read for ranking, for the gate and for cautions; its sentences and its questions are often the
         # same words, whose likeness is most of the work.
@@ -67,9 +69,13 @@ class Corpus:
         """Return where texts of the corpus stand in it."""
         return np.array([self._positions[text] for text in texts], np.intp)
 
-    def among(self, positions: Positions) -> Floats:
-        """Return the overall likeness of some texts to each other, a row a text; the caller may overwrite it."""
-        return self._kernel.among(positions)
+    def by_sense(self, positions: Positions) -> Floats:
+        """Return how like some texts are to each other by sense, a row a text; the caller may overwrite it."""
+        return self._kernel.by_sense(positions)
+
+    def by_wording(self, positions: Positions) -> Floats:
+        """Return how like some texts are to each other by wording, a row a text; the caller may overwrite it."""
+        return self._kernel.by_wording(positions)
 
     def near(self, some: Positions, others: Positions) -> Floats:
         """Return how near some texts are to others, a row for each of the former; the caller may overwrite it."""
@@ -95,12 +101,14 @@ class Corpus:
     def _kernel_of(self, encoder: Encoder | None) -> Kernel:
         if encoder is None:
             return Spelling(self.learnt("index", (), lambda: Spelling.index(self.analyses())))
-        index = self.learnt("index", (), lambda: Meaning.index(self.analyses(), encoder))
+        index = self.learnt("index", (), lambda: Meaning.index(self.analyses(), encoder, self._told_apart))
         return Meaning(index, encoder, self._typical)
 
     @cached_property
     def _fingerprint(self) -> bytes:
         """A digest of all that learning depends on: this code, how texts are read, the encoder, the texts."""
         digest = hashlib.blake2b(digest_of_code(), digest_size=16)
-        digest.update(repr((self.analyzer.fingerprint, self._encoder_name, self._typical, self.texts)).encode())
+        digest.update(
+            repr((self.analyzer.fingerprint, self._encoder_name, self._typical, self._told_apart, self.texts)).encode()
+        )
         return digest.digest()

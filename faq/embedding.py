@@ -27,7 +27,7 @@ _RECIPE = Path(__file__).with_name("quantize.py")
 _VOCABULARY = Path(__file__).with_name("minilm-vocabulary.txt")
 # The model was trained on pieces of text no longer than this many word pieces.
 _LONGEST = 128
-# So many vectors take 30 MB; the oldest that no FAQ used any more are forgotten.
+# Of so many texts the vectors take 30 MB, in half precision; the oldest that no FAQ used any more are forgotten.
 _REMEMBERED = 20_000
 
 
@@ -36,7 +36,9 @@ class EncoderError(Exception):
 
 
 class MiniLm:
-    """Turns a text into the mean of its word pieces' vectors, scaled to length one (Reimers and Gurevych, 2019).
+    """Turns a text into means of its word pieces' vectors, scaled to length one (Reimers and Gurevych, 2019).
+
+    That of the last layer is its sense; that of the layers before it is nearer to its wording.
 
     `folder` keeps the quantized model and the vectors of the FAQ's own texts from one start to the next.
     Raises EncoderError if there is no model to run.
@@ -49,13 +51,13 @@ class MiniLm:
         self._cache = Cache(folder)
 
     def encode(self, text: str) -> Floats:
-        """Return the vector of a text."""
+        """Return the vectors of a text's sense and of its wording, the rows of one array."""
         pieces = np.array([self._tokenizer.encode(text).ids], np.int64)
-        vector: Floats = self._session.run(None, {"input_ids": pieces})[0][0]
-        return vector
+        vectors: Floats = self._session.run(None, {"input_ids": pieces})[0]
+        return vectors
 
     def encode_all(self, texts: Sequence[str]) -> Floats:
-        """Return the vectors of the FAQ's texts as rows; only those that no earlier start has seen are worked out."""
+        """Return the vectors of each of the FAQ's texts; only those that no earlier start has seen are worked out."""
         stored = self._cache.load("vectors", self.name) or {}
         known = dict(zip(stored.get("keys", ()), stored.get("vectors", ()), strict=True))
         keys = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
@@ -64,9 +66,9 @@ class MiniLm:
             with ThreadPoolExecutor() as pool:  # onnxruntime lets Python go while it computes
                 known |= zip(fresh, pool.map(self.encode, fresh.values()), strict=True)
             newest = list(dict.fromkeys([*keys, *known]))[:_REMEMBERED]
-            vectors = np.stack([known[key] for key in newest])
+            vectors = np.stack([known[key] for key in newest]).astype(np.float16)
             self._cache.save("vectors", self.name, {"keys": np.array(newest), "vectors": vectors})
-        return np.stack([known[key] for key in keys])
+        return np.stack([known[key] for key in keys]).astype(np.float16).astype(np.float32)
 
     @cached_property
     def _tokenizer(self) -> "BertWordPieceTokenizer":

@@ -13,9 +13,12 @@ from faq.cache import Arrays
 from faq.text import Analysis, Words
 from faq.tfidf import TfidfIndex
 
-# How much terms weigh beside meaning or characters, and how fast meaning fades: docs/matching.md, table 2.
-_TERMS_TO_MEANING, _TERMS_TO_CHARACTERS = 0.75, 1.0
+# How much terms weigh beside sense, wording or characters, and how fast the first two fade: docs/matching.md, table 2.
+_TERMS_TO_SENSE, _TERMS_TO_WORDING, _TERMS_TO_CHARACTERS = 0.5, 0.75, 1.0
 _FADING = 2.0
+# How many axes tell vectors apart, and of how many texts each has to be found: the same table.
+_AXES = 192
+_TEXTS_AN_AXIS = 4
 # A vector that differs less from the usual one is made of rounding errors.
 _LEAST_LENGTH = np.float32(1e-3)
 _RUNS_OF_CHARACTERS = (2, 3, 4, 5)
@@ -23,38 +26,48 @@ _REMEMBERED_WORDS = 20_000
 
 
 class Encoder(Protocol):
-    """Turns texts into vectors of length one that lie near each other when the texts mean the same."""
+    """Turns texts into vectors of length one that lie near each other when the texts are alike.
+
+    Each text has two: of its sense, alike when texts mean the same, and of its wording, when they say it the same way.
+    """
 
     @property
     def name(self) -> str:
         """What tells this encoder's vectors from another's."""
 
     def encode(self, text: str) -> Floats:
-        """Return the vector of an utterance, of which nothing may be kept."""
+        """Return the vectors of an utterance, of shape (2, width); nothing of it may be kept."""
 
     def encode_all(self, texts: Sequence[str]) -> Floats:
-        """Return the vectors of texts of the FAQ's own, which may be kept, as the rows of one array."""
+        """Return the vectors of texts of the FAQ's own, which may be kept, of shape (texts, 2, width)."""
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How like something is to each text: in all respects, and in the one that best tells how near they are."""
+    """How like something is to each text: by sense and by wording, each with the terms; and how near it is."""
 
-    overall: Floats
+    by_sense: Floats
+    by_wording: Floats
     near: Floats
 
 
 class Kernel(Protocol):
-    """Tells how like an utterance is to each text, and how like the texts are to each other."""
+    """Tells how like an utterance is to each text, and how like the texts are to each other.
+
+    Of an array that it returns for the texts of one FAQ, the caller may overwrite what it likes.
+    """
 
     def likeness(self, words: Words, terms: Words) -> Likeness:
         """Return the likeness to the texts of an utterance of these words and terms."""
 
-    def among(self, texts: Positions) -> Floats:
-        """Return the overall likeness of some texts to each other, a row a text; the caller may overwrite it."""
+    def by_sense(self, texts: Positions) -> Floats:
+        """Return how like some texts are to each other by sense, a row a text."""
+
+    def by_wording(self, texts: Positions) -> Floats:
+        """Return how like some texts are to each other by wording, a row a text."""
 
     def near(self, some: Positions, others: Positions) -> Floats:
-        """Return how near some texts are to others, a row for each of the former; the caller may overwrite it."""
+        """Return how near some texts are to others, a row for each of the former."""
 
 
 class Spelling:
@@ -73,11 +86,13 @@ class Spelling:
         """Return the likeness to the texts of an utterance of these words and terms."""
         by_terms = self._terms.similarities(_with_pairs(terms))
         mixed = _mixed(by_terms, self._characters.similarities(_characters(words)))
-        return Likeness(mixed, mixed)
+        return Likeness(mixed, mixed, mixed)
 
-    def among(self, texts: Positions) -> Floats:
+    def by_sense(self, texts: Positions) -> Floats:
         """Return the likeness of some texts to each other."""
         return self.near(texts, texts)
+
+    by_wording = by_sense
 
     def near(self, some: Positions, others: Positions) -> Floats:
         """Return the likeness of some texts to others."""
@@ -93,49 +108,104 @@ def _mixed(terms: Floats, characters: Floats) -> Floats:
 
 
 class Meaning:
-    """Likeness by terms and by vectors: these as they are for nearness, and less what is usual for what sets apart.
+    """Likeness by terms together with vectors, those of the sense and those of the wording.
 
-    What is left of two vectors is compared by a Gaussian, so that a text speaks for what is near it and no further.
+    Two vectors are compared by a Gaussian, so that a text speaks for what is near it and no further.
     """
 
     def __init__(self, index: Arrays, encoder: Encoder, typical: int) -> None:
         """Begin with what `index` returned; what the first `typical` texts have in common says nothing."""
         self._encoder = encoder
         self._terms = TfidfIndex(_of(index, "terms"))
-        self._vectors = index["vectors"]
+        self._sense = _Vectors(_of(index, "sense"), typical)
+        self._wording = _Vectors(_of(index, "wording"), typical)
+
+    @staticmethod
+    def index(analyses: Sequence[Analysis], encoder: Encoder, told_apart: int) -> Arrays:
+        """Return what the likeness to these texts is worked out with, in a form that can be kept.
+
+        Only the first texts are `told_apart` by their sense.
+        """
+        vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
+        return {
+            **_named("terms", _index_of_terms(analyses)),
+            **_named("sense", _Vectors.index(vectors[:told_apart, 0])),
+            **_named("wording", _Vectors.index(vectors[:, 1])),
+        }
+
+    def likeness(self, words: Words, terms: Words) -> Likeness:
+        """Return the likeness to the texts of an utterance of these words and terms."""
+        sense, wording = self._encoder.encode(" ".join(words))
+        by_terms = self._terms.similarities(_with_pairs(terms))
+        _, by_sense = self._sense.cosines(sense)
+        near, by_wording = self._wording.cosines(wording)
+        return Likeness(
+            _joined(_faded(by_sense), by_terms[: len(by_sense)], _TERMS_TO_SENSE),
+            _joined(_faded(by_wording), by_terms, _TERMS_TO_WORDING),
+            near,
+        )
+
+    def by_sense(self, texts: Positions) -> Floats:
+        """Return the likeness of some texts to each other by terms and sense."""
+        return self._among(texts, self._sense, _TERMS_TO_SENSE)
+
+    def by_wording(self, texts: Positions) -> Floats:
+        """Return the likeness of some texts to each other by terms and wording."""
+        return self._among(texts, self._wording, _TERMS_TO_WORDING)
+
+    def near(self, some: Positions, others: Positions) -> Floats:
+        """Return the cosine of some texts' wording to others'."""
+        return self._wording.near(some, others)
+
+    def _among(self, texts: Positions, vectors: "_Vectors", weight: float) -> Floats:
+        likeness = _faded(vectors.among(texts))
+        for row, terms in zip(likeness, self._terms.between_documents(texts), strict=True):
+            _joined(row, terms[texts], weight)
+        return likeness
+
+
+class _Vectors:
+    """Vectors along the few axes in which they differ most, scaled to length one again.
+
+    What lies along their other axes is more noise than sense (docs/matching.md, table 2). These are their principal
+    axes (Jolliffe, Principal Component Analysis, 2002).
+    """
+
+    def __init__(self, arrays: Arrays, typical: int) -> None:
+        """Begin with what `index` returned; what the first `typical` vectors have in common is what is usual."""
+        self._axes, self._vectors = arrays["axes"], arrays["vectors"]
         self._usual = self._vectors[:typical].mean(axis=0)
         self._along_usual = self._vectors @ self._usual
         self._lengths = _length(self._vectors - self._usual)
 
     @staticmethod
-    def index(analyses: Sequence[Analysis], encoder: Encoder) -> Arrays:
-        """Return what the likeness to these texts is worked out with, in a form that can be kept."""
-        vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
-        return {**_named("terms", _index_of_terms(analyses)), "vectors": vectors}
+    def index(vectors: Floats) -> Arrays:
+        """Return the vectors' axes, and the vectors along them."""
+        # Few texts differ in few directions: then all axes are kept, which changes no cosine.
+        kept = _AXES if len(vectors) >= _TEXTS_AN_AXIS * _AXES else vectors.shape[1]
+        axes = np.linalg.eigh(vectors.T @ vectors).eigenvectors[:, -kept:]
+        along = vectors @ axes
+        return {"axes": axes, "vectors": along / _length(along)[:, None]}
 
-    def likeness(self, words: Words, terms: Words) -> Likeness:
-        """Return the likeness to the texts of an utterance of these words and terms."""
-        vector = self._encoder.encode(" ".join(words))
-        near = self._vectors @ vector
-        # (a - u)(b - u) = ab - au - bu + uu: so the texts' vectors are gone through, and kept, only once.
-        product = near - self._along_usual - (vector - self._usual) @ self._usual
-        cosine = product / (self._lengths * _length(vector - self._usual))
-        by_terms = self._terms.similarities(_with_pairs(terms))
-        return Likeness((_TERMS_TO_MEANING * by_terms + _faded(cosine)) / (1 + _TERMS_TO_MEANING), near)
+    def cosines(self, vector: Floats) -> tuple[Floats, Floats]:
+        """Return the cosine of a vector to each of these, as they are and less what is usual."""
+        along = vector @ self._axes
+        along /= _length(along)
+        near = self._vectors @ along
+        # (a - u)(b - u) = ab - au - bu + uu: so the vectors are gone through, and kept, only once.
+        product = near - self._along_usual - (along - self._usual) @ self._usual
+        return near, product / (self._lengths * _length(along - self._usual))
 
-    def among(self, texts: Positions) -> Floats:
-        """Return the likeness of some texts to each other."""
-        contrasts = (self._vectors[texts] - self._usual) / self._lengths[texts, None]
-        overall = _faded(contrasts @ contrasts.T)
-        for row, terms in zip(overall, self._terms.between_documents(texts), strict=True):
-            row += _TERMS_TO_MEANING * terms[texts]
-        overall /= 1 + _TERMS_TO_MEANING
-        return overall
+    def among(self, some: Positions) -> Floats:
+        """Return the cosines of some of the vectors to each other, less what is usual."""
+        contrasts = (self._vectors[some] - self._usual) / self._lengths[some, None]
+        cosines: Floats = contrasts @ contrasts.T
+        return cosines
 
     def near(self, some: Positions, others: Positions) -> Floats:
-        """Return the cosine of some texts' vectors to others'."""
-        near: Floats = self._vectors[some] @ self._vectors[others].T
-        return near
+        """Return the cosines of some of the vectors to others, as they are."""
+        cosines: Floats = self._vectors[some] @ self._vectors[others].T
+        return cosines
 
 
 def _faded(cosine: Floats) -> Floats:
@@ -144,6 +214,13 @@ def _faded(cosine: Floats) -> Floats:
     cosine *= _FADING
     np.exp(cosine, out=cosine)
     return cosine
+
+
+def _joined(vectors: Floats, terms: Floats, weight: float) -> Floats:
+    """Overwrite likeness by vectors with its mean with that by terms, which weighs so much beside it."""
+    vectors += weight * terms
+    vectors /= 1 + weight
+    return vectors
 
 
 def _length(vectors: Floats) -> Floats:

@@ -27,10 +27,10 @@ _SURER, _LESS_NONE = 1.3, 1.0
 _SHARE_OF_NONE = 0.25
 # An entry with fewer texts leaves too little behind when one of them is held out.
 _FEWEST_TEXTS = 4
-# With fewer texts to hold out, the weights found for the product's own FAQ do better than fitted ones.
+# With fewer texts to hold out, less sure weights than those fitted on the product's own FAQ: docs/matching.md, section 4.
 _FEWEST_EXAMPLES = 100
-_UNFITTED = Calibration(np.array([16.3, 15.4]), np.array([7.5, 14.3, 1.0]))
-_UNFITTED_BY_WORDS = Calibration(np.array([17.2, 6.6]), np.array([7.3, 4.7, 0.6]))
+_UNFITTED = Calibration(np.array([15.5, 13.0]), np.array([7.4, 12.0, 3.0]))
+_UNFITTED_BY_WORDS = Calibration(np.array([12.0, 4.6]), np.array([5.1, 3.3, 2.5]))
 # Fitting takes an array of examples x entries x features: this many examples x entries keep it under 50 MB.
 _MOST_CHANCES = 1_000_000
 
@@ -82,12 +82,12 @@ class Matcher:
 
     def rank(self, reading: Reading) -> Ranking:
         """Return the best entries for an utterance with their probabilities."""
-        overall, near = reading.likeness.overall[self._texts], reading.likeness.near[self._texts]
-        scores = self._calibration.probabilities(_evidence(overall @ self._coefficients, self._groups.nearness(near)))
+        alike, near = reading.likeness.by_sense[self._texts], reading.likeness.near[self._texts]
+        scores = self._calibration.probabilities(_evidence(alike @ self._coefficients, self._groups.nearness(near)))
         of_entries = scores[: len(self._entries)]
         best_first = np.argsort(-of_entries, kind="stable")[:_CANDIDATES]
         candidates = (
-            Candidate(self._entries[i], float(scores[i]), self._text(self._groups.closest(overall, i)))
+            Candidate(self._entries[i], float(scores[i]), self._text(self._groups.closest(alike, i)))
             for i in best_first
         )
         of_smalltalk = zip(self._smalltalk, scores[len(self._entries) :].tolist(), strict=False)
@@ -106,7 +106,7 @@ class Matcher:
 
     def _ridge(self) -> tuple[Floats, Floats]:
         """Return the coefficients, a row a text and a column a group, and the diagonal of the kernel's inverse."""
-        matrix = self._corpus.among(self._texts)
+        matrix = self._corpus.by_sense(self._texts)
         matrix[np.diag_indices(len(matrix))] += _PENALTY
         invert_root(matrix)
         return matrix @ self._groups.sums(matrix).T, np.einsum("rc,rc->r", matrix, matrix)

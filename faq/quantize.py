@@ -21,6 +21,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from faq.arrays import Floats
 
 _LAYERS, _HEADS, _WIDTH = 6, 12, 384
+# The last layer tells the sense; these, before it, more of the wording (docs/matching.md, table 2).
+_LAYERS_OF_WORDING = (3, 4, 5)
 _EPSILON = 1e-12  # BERT's, beneath the variance
 _MICROSOFT = "com.microsoft"  # onnxruntime's own operators
 
@@ -51,13 +53,16 @@ def _weights(graph: onnx.GraphProto) -> dict[str, Floats]:
 
 
 def _fused(weights: dict[str, Floats]) -> onnx.ModelProto:
-    """Return the model that takes the ids of one text's word pieces and returns its vector, of length one."""
+    """Return the model that takes the ids of one text's word pieces and returns its two vectors, of length one."""
     graph = _Graph(weights)
     hidden = graph.embedded()
-    for layer in range(_LAYERS):
-        hidden = graph.transformed(hidden, f"encoder.layer.{layer}.")
-    mean = graph.step("ReduceMean", hidden, graph.constant("length_axis", np.array([1])), keepdims=0)
-    graph.step("LpNormalization", mean, output="vector", axis=1, p=2)
+    wording = []
+    for layer in range(1, _LAYERS + 1):
+        hidden = graph.transformed(hidden, f"encoder.layer.{layer - 1}.")
+        if layer in _LAYERS_OF_WORDING:
+            wording.append(graph.mean(hidden))
+    both = graph.step("Concat", graph.mean(hidden), graph.step("Sum", *wording), axis=0)
+    graph.step("LpNormalization", both, output="vectors", axis=1, p=2)
     return graph.model()
 
 
@@ -108,6 +113,11 @@ class _Graph:
         bent = self.step("BiasGelu", between, self.weight(f"{layer}intermediate.dense.bias"), domain=_MICROSOFT)
         return self._added(hidden, bent, f"{layer}output.")
 
+    def mean(self, hidden: str) -> str:
+        """Return the mean over the word pieces, scaled to length one."""
+        mean = self.step("ReduceMean", hidden, self.constant("length_axis", np.array([1])), keepdims=0)
+        return self.step("LpNormalization", mean, axis=1, p=2)
+
     def _joined(self, parts: Sequence[str], what: str) -> Floats:
         return np.concatenate([self._weights[f"{part}.{what}"] for part in parts], axis=-1)
 
@@ -122,8 +132,8 @@ class _Graph:
 
     def model(self) -> onnx.ModelProto:
         ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "length"])
-        vector = helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, _WIDTH])
-        graph = helper.make_graph(self._steps, "minilm", [ids], [vector], [*self._constants.values()])
+        vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, [2, _WIDTH])
+        graph = helper.make_graph(self._steps, "minilm", [ids], [vectors], [*self._constants.values()])
         versions = [helper.make_opsetid("", 18), helper.make_opsetid(_MICROSOFT, 1)]
         return helper.make_model(graph, opset_imports=versions, ir_version=9)
 

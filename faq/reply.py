@@ -19,7 +19,7 @@ from faq.triage import Alarm, Triage, messages_of, phrases_of
 class Thresholds:
     """The least score for an answer, for small talk, and for what is offered jointly (docs/matching.md, table 4)."""
 
-    answer: float = 0.84
+    answer: float = 0.88
     smalltalk: float = 0.8
     clarify: float = 0.15
     topic: float = 0.1
@@ -139,8 +139,8 @@ class Faq(Edition):
         *asked, unanswered = groups_of(entries, lexicon, background)
         questions = [*chain.from_iterable(asked)]
         self.analyzer = Analyzer(lexicon, chain(questions, phrases_of(content.safety)), cache)
-        others = unanswered if gate else chain(unanswered, messages_of(content.safety))
-        self._corpus = Corpus(questions, others, self.analyzer, encoder, cache)
+        messages = () if gate else messages_of(content.safety)
+        self._corpus = Corpus(questions, unanswered, messages, self.analyzer, encoder, cache)
         self._matcher = Matcher(entries, lexicon, background, self._corpus)
         self.triage = gate or Triage(content.safety, [*questions, *unanswered], self._corpus)
 

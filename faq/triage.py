@@ -28,7 +28,7 @@ _PENALTY = 0.05
 _NEIGHBOURS, _NEARNESS = 3, 4.0
 # From which score on an utterance alarms (about -1 is calm, 1 urgent): by itself, and where a rule is met. Without an
 # encoder the score knows less. Evidence: docs/matching.md, table 6.
-_ALARMS, _ALARMS_BY_RULE = 0.25, 0.0
+_ALARMS, _ALARMS_BY_RULE = 0.25, -0.2
 _ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.5, -0.3
 # How much a rule that is met adds to its kind of notice, whose scores are between 0 and 1.
 _RULES_KIND = 0.25
@@ -141,7 +141,7 @@ class Triage:
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Yield each example and look-alike of safety.yaml that turns out wrong, and a sentence that says how."""
         if self._examples:
-            yield from self._wrong_alarms(self._corpus.among(self._texts))
+            yield from self._wrong_alarms(self._corpus.by_wording(self._texts))
         for caution in self.safety.cautions:
             for text in caution.examples:
                 if caution not in self.cautions(text):
@@ -169,7 +169,7 @@ class Triage:
     def _alarm_of(self, reading: Reading) -> Alarm | None:
         if not reading.analysis.words:
             return None
-        return self._alarm(reading.analysis, reading.likeness.overall[self._texts])
+        return self._alarm(reading.analysis, reading.likeness.by_wording[self._texts])
 
     def _alarm_beside(self, sentence: Reading) -> Alarm | None:
         """Return the notice that one sentence of several calls for: out of context it needs a rule and a high score."""
@@ -198,7 +198,7 @@ class Triage:
         return [rule for rule in self.safety.rules if _is_met(rule.cues, cues)]
 
     def _learn(self, targets: Floats) -> Arrays:
-        among = self._corpus.among(self._texts)
+        among = self._corpus.by_wording(self._texts)
         among[np.diag_indices(len(among))] += _PENALTY
         return {"coefficients": solve(among, targets)}
 

@@ -139,7 +139,7 @@ async def test_an_emergency_gets_its_notice_and_nothing_else(say, faq):
 
 
 async def test_what_is_no_emergency_after_all_is_answered_when_that_is_pressed(conversation, say, faq):
-    await say("my tire is flat, like crushing chest pain, I can't breathe")
+    await say("can you mend a flat tire? do you adjust the brakes? my heart is racing, I can't breathe")
     [sent] = await conversation.press(faq.wording.buttons.not_emergency)
     assert shows(sent, faq.entry("flat-tire"))
 
@@ -494,7 +494,7 @@ class Stumbling:
         raise ValueError(f"I can't encode {text}")
 
     def encode_all(self, texts):
-        return np.eye(len(texts), dtype=np.float32)
+        return np.stack([np.eye(len(texts), dtype=np.float32)] * 2, axis=1)
 
 
 @pytest.fixture

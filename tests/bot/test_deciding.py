@@ -103,11 +103,11 @@ class StumblingOnce:
         if not self.stumbled:
             self.stumbled = True
             raise RuntimeError
-        return np.eye(1, self.size, dtype=np.float32)[0]
+        return np.eye(2, self.size, dtype=np.float32)
 
     def encode_all(self, texts):
         self.size = len(texts)
-        return np.eye(self.size, dtype=np.float32)
+        return np.stack([np.eye(self.size, dtype=np.float32)] * 2, axis=1)
 
 
 async def test_a_mistake_is_told_and_not_remembered(faq_of):

@@ -470,7 +470,7 @@ def gate(
     safety = Safety.model_validate(SMALL | changes)
     lexicon = Lexicon(language=language, negations=("no", "not"))
     analyzer = Analyzer(lexicon, [*QUESTIONS, *phrases_of(Safety.model_validate(SMALL))])
-    return Gate(safety, Corpus(QUESTIONS, messages_of(safety), analyzer, encoder, cache))
+    return Gate(safety, Corpus(QUESTIONS, (), messages_of(safety), analyzer, encoder, cache))
 
 
 Build = Callable[..., Gate]
@@ -509,9 +509,9 @@ def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> No
     [
         ("rent a bicycle that is ablaze", True),
         ("rent a bicycle that is blue", False),
-        ("help, mend a tire in water that boils over", True),
+        ("help, mend a flat tire in water that boils over", True),
         ("help, mend a flat tire, it boils over", False),
-        ("help, mend a tire in water", False),
+        ("help, mend a flat tire in water", False),
     ],
 )
 def test_all_cues_of_one_combination_make_a_weak_suspicion_an_alarm(small: Build, utterance, alarms) -> None:
