@@ -1,7 +1,7 @@
 """Makes of MiniLM's package a model that answers faster: `python -m faq.quantize PACKAGE.onnx SMALL.onnx`.
 
 The package computes with floats, in some three hundred small steps. Here its weights become 8-bit ones in a graph of
-some fifty steps that onnxruntime has a kernel for, each a part of BERT (Devlin and others, 2019): it answers in a
+some sixty steps that onnxruntime has a kernel for, each a part of BERT (Devlin and others, 2019): it answers in a
 third of the time with a third of the memory (docs/matching.md, table 5). A process of its own does it, once, as it
 needs much memory and talks to the root logger.
 """
