@@ -54,7 +54,7 @@ class Likeness:
 class Kernel(Protocol):
     """Tells how like an utterance is to each text, and how like the texts are to each other.
 
-    Of an array that it returns for the texts of one FAQ, the caller may overwrite what it likes.
+    What it returns of the texts among each other the caller may overwrite.
     """
 
     def likeness(self, words: Words, terms: Words) -> Likeness:

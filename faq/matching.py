@@ -27,7 +27,7 @@ _SURER, _LESS_NONE = 1.3, 1.0
 _SHARE_OF_NONE = 0.25
 # An entry with fewer texts leaves too little behind when one of them is held out.
 _FEWEST_TEXTS = 4
-# With fewer texts to hold out, less sure weights than those fitted on the product's own FAQ: docs/matching.md, section 4.
+# With fewer texts to hold out, weights less sure than those fitted on the product's FAQ: docs/matching.md, section 4.
 _FEWEST_EXAMPLES = 100
 _UNFITTED = Calibration(np.array([15.5, 13.0]), np.array([7.4, 12.0, 3.0]))
 _UNFITTED_BY_WORDS = Calibration(np.array([12.0, 4.6]), np.array([5.1, 3.3, 2.5]))
