@@ -58,7 +58,7 @@ class ThisMatcher:
         entries, lexicon, background = knowledge.entries, knowledge.lexicon, knowledge.background
         *asked, unanswered = groups_of(entries, lexicon, background)
         questions = [*chain.from_iterable(asked)]
-        self._corpus = Corpus(questions, unanswered, (), Analyzer(lexicon, questions, cache), encoder, cache)
+        self._corpus = Corpus(questions, unanswered, Analyzer(lexicon, questions, cache), encoder, cache)
         self._matcher = Matcher(entries, lexicon, background, self._corpus)
 
     def reply(self, utterance: str) -> Fallback:

@@ -41,10 +41,11 @@ class Corpus:
         self,
         asked: Iterable[str],
         unanswered: Iterable[str],
-        messages: Iterable[str],
         analyzer: Analyzer,
         encoder: Encoder | None = None,
         cache: Cache | None = None,
+        *,
+        messages: Iterable[str] = (),
     ) -> None:
         typical = dict.fromkeys(asked)
         told_apart = dict.fromkeys(chain(typical, unanswered))

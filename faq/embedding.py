@@ -64,11 +64,12 @@ class MiniLm:
         fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if fresh:
             with ThreadPoolExecutor() as pool:  # onnxruntime lets Python go while it computes
-                known |= zip(fresh, pool.map(self.encode, fresh.values()), strict=True)
+                vectors = (each.astype(np.float16) for each in pool.map(self.encode, fresh.values()))
+                known |= zip(fresh, vectors, strict=True)
             newest = list(dict.fromkeys([*keys, *known]))[:_REMEMBERED]
-            vectors = np.stack([known[key] for key in newest]).astype(np.float16)
-            self._cache.save("vectors", self.name, {"keys": np.array(newest), "vectors": vectors})
-        return np.stack([known[key] for key in keys]).astype(np.float16).astype(np.float32)
+            kept = {"keys": np.array(newest), "vectors": np.stack([known[key] for key in newest])}
+            self._cache.save("vectors", self.name, kept)
+        return np.stack([known[key] for key in keys]).astype(np.float32)
 
     @cached_property
     def _tokenizer(self) -> "BertWordPieceTokenizer":

@@ -85,7 +85,7 @@ class Spelling:
     def likeness(self, words: Words, terms: Words) -> Likeness:
         """Return the likeness to the texts of an utterance of these words and terms."""
         by_terms = self._terms.similarities(_with_pairs(terms))
-        mixed = _mixed(by_terms, self._characters.similarities(_characters(words)))
+        mixed = _joined(self._characters.similarities(_characters(words)), by_terms, _TERMS_TO_CHARACTERS)
         return Likeness(mixed, mixed, mixed)
 
     def by_sense(self, texts: Positions) -> Floats:
@@ -99,12 +99,8 @@ class Spelling:
         rows = np.empty((len(some), len(others)), np.float32)
         by_terms, by_characters = self._terms.between_documents(some), self._characters.between_documents(some)
         for row, terms, characters in zip(rows, by_terms, by_characters, strict=True):
-            row[:] = _mixed(terms, characters)[others]
+            row[:] = _joined(characters, terms, _TERMS_TO_CHARACTERS)[others]
         return rows
-
-
-def _mixed(terms: Floats, characters: Floats) -> Floats:
-    return (_TERMS_TO_CHARACTERS * terms + characters) / (1 + _TERMS_TO_CHARACTERS)
 
 
 class Meaning:
@@ -181,7 +177,7 @@ class _Vectors:
     @staticmethod
     def index(vectors: Floats) -> Arrays:
         """Return the vectors' axes, and the vectors along them."""
-        # Few texts differ in few directions: then all axes are kept, which changes no cosine.
+        # Of few texts little would be saved: then all axes are kept, which changes no cosine.
         kept = _AXES if len(vectors) >= _TEXTS_AN_AXIS * _AXES else vectors.shape[1]
         axes = np.linalg.eigh(vectors.T @ vectors).eigenvectors[:, -kept:]
         along = vectors @ axes
@@ -216,11 +212,11 @@ def _faded(cosine: Floats) -> Floats:
     return cosine
 
 
-def _joined(vectors: Floats, terms: Floats, weight: float) -> Floats:
-    """Overwrite likeness by vectors with its mean with that by terms, which weighs so much beside it."""
-    vectors += weight * terms
-    vectors /= 1 + weight
-    return vectors
+def _joined(likeness: Floats, by_terms: Floats, weight: float) -> Floats:
+    """Overwrite likeness with its mean with that by terms, which weighs so much beside it."""
+    likeness += weight * by_terms
+    likeness /= 1 + weight
+    return likeness
 
 
 def _length(vectors: Floats) -> Floats:

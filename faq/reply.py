@@ -140,7 +140,7 @@ class Faq(Edition):
         questions = [*chain.from_iterable(asked)]
         self.analyzer = Analyzer(lexicon, chain(questions, phrases_of(content.safety)), cache)
         messages = () if gate else messages_of(content.safety)
-        self._corpus = Corpus(questions, unanswered, messages, self.analyzer, encoder, cache)
+        self._corpus = Corpus(questions, unanswered, self.analyzer, encoder, cache, messages=messages)
         self._matcher = Matcher(entries, lexicon, background, self._corpus)
         self.triage = gate or Triage(content.safety, [*questions, *unanswered], self._corpus)
 

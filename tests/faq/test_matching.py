@@ -44,7 +44,7 @@ def ranked_by(
     """Return what ranks these entries for an utterance."""
     *asked, unanswered = groups_of(entries, lexicon, background)
     questions = [*chain.from_iterable(asked)]
-    corpus = Corpus(questions, unanswered, (), Analyzer(lexicon, questions, cache), encoder, cache)
+    corpus = Corpus(questions, unanswered, Analyzer(lexicon, questions, cache), encoder, cache)
     matcher = Matcher(entries, lexicon, background, corpus)
     return lambda utterance: matcher.rank(corpus.read(utterance))
 

@@ -470,7 +470,7 @@ def gate(
     safety = Safety.model_validate(SMALL | changes)
     lexicon = Lexicon(language=language, negations=("no", "not"))
     analyzer = Analyzer(lexicon, [*QUESTIONS, *phrases_of(Safety.model_validate(SMALL))])
-    return Gate(safety, Corpus(QUESTIONS, (), messages_of(safety), analyzer, encoder, cache))
+    return Gate(safety, Corpus(QUESTIONS, (), analyzer, encoder, cache, messages=messages_of(safety)))
 
 
 Build = Callable[..., Gate]
