@@ -18,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.config import Settings
 from bot.content import cache_folder, load_faq, open_encoder, problems_of
-from bot.database import address, reach
 from bot.errors import UserError
 from bot.logs import without_token
-from bot.migrations import migrate
-from bot.sealing import NO_KEY, key_file, keys_beside, read_keys
+from bot.storage.database import address, reach
+from bot.storage.migrations import migrate
+from bot.storage.sealing import find_keys
 from bot.webhook import endpoint
 from faq.embedding import EncoderError
 
@@ -248,7 +248,7 @@ def of_database(settings: Settings) -> Finding:
         url = address(settings.database_url.get_secret_value())
         found = _of_sqlite(url) if url.drivername == "sqlite" else _of_server(url)
         if found.ok:
-            _read_keys(settings, url)
+            find_keys(settings.storage_key, url)
     except UserError as error:
         return Finding("database", "the bot can't start with it", str(error))
     except OSError as error:
@@ -286,24 +286,13 @@ def _of_server(url: URL) -> Finding:
 
 def _begin(url: URL) -> None:
     """Do to the database what the bot does at its start, and take it back."""
-    engine = reach(url.render_as_string(hide_password=False))
+    engine = reach(url)
     try:
         with engine.connect() as connection, connection.begin() as beginning:
             migrate(connection)
             beginning.rollback()
     finally:
         engine.dispose()
-
-
-def _read_keys(settings: Settings, url: URL) -> None:
-    """Read the storage keys as the bot does, but make none; raise UserError if it would refuse them."""
-    file = Path(url.database or "")
-    if settings.storage_key:
-        read_keys(settings.storage_key.get_secret_value(), "STORAGE_KEY")
-    elif url.drivername != "sqlite":
-        raise UserError(NO_KEY)
-    elif key_file(file).exists():
-        keys_beside(file)
 
 
 def _reason(url: URL, error: Exception) -> str:

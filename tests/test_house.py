@@ -66,6 +66,10 @@ def breaches_of_bot(room: str, code: str) -> list[str]:
     return sorted(used for used in rooms_used(code) if FLOOR.get(used, GROUND) < floor)
 
 
+def imported_of(path: Path, modules: set[str]) -> list[str]:
+    return [name for name in imports(path.read_text(), "bot") if name.startswith(tuple(modules))]
+
+
 def room_of(path: Path) -> str:
     return path.relative_to(ROOT / "bot").with_suffix("").parts[0]
 
@@ -88,6 +92,12 @@ def test_no_rooms_use_each_other():
         TopologicalSorter(graph).prepare()
     except CycleError as cycle:
         pytest.fail(" → ".join(cycle.args[1]))
+
+
+def test_only_the_doctor_looks_behind_the_door_of_storage():
+    behind = {f"bot.storage.{path.stem}." for path in sources("bot/storage") if path.stem != "__init__"}
+    looking = {room_of(path) for path in sources("bot") if imported_of(path, behind)}
+    assert looking == {"storage", "doctor"}
 
 
 @pytest.mark.parametrize(

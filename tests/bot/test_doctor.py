@@ -16,8 +16,8 @@ from sqlalchemy import inspect
 
 from bot.cli import main
 from bot.config import Settings
-from bot.database import reach
 from bot.doctor import Finding, examine, of_disk
+from bot.storage.database import reach
 from tests.conftest import BICYCLES
 from tests.telegram_server import TelegramServer, bad_gateway, half_json, reset, says, status
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.slate import Slate
+from bot.storage.slate import Slate
 
 UPDATE_IDS = st.integers(1, 2**63 - 1)
 

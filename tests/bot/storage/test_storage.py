@@ -17,16 +17,16 @@ from sqlalchemy import text
 
 from bot.app import build_application, build_bot
 from bot.config import read_settings
-from bot.database import reach
 from bot.errors import OutOfReachError, UserError
 from bot.handlers import Handlers
 from bot.intake import Intake
 from bot.ledger import Claim, Memory
-from bot.migrations import MIGRATIONS, migrate
 from bot.offline import Conversation, open_conversation
 from bot.polling import Poller
-from bot.sealing import NO_KEY, Keys
 from bot.storage import Storage, open_storage
+from bot.storage.database import reach
+from bot.storage.migrations import MIGRATIONS, migrate
+from bot.storage.sealing import MAKE_ONE, Keys
 from bot.waiting import Waits
 from faq.reply import Faq
 from tests.bot.test_conversations import says
@@ -69,7 +69,7 @@ def url(request) -> str:
 @asynccontextmanager
 async def opened(url: str, keys: str = KEY, days: int = 90, **options):
     """Open a storage, and close it at the end of the block."""
-    storage = Storage(url, Keys(keys.split(",")), days, **{"waits": QUICK, "patience": 20.0, **options})
+    storage = Storage(reach(url), Keys(keys.split(",")), days, **{"waits": QUICK, "patience": 20.0, **options})
     await storage.start()
     try:
         yield storage
@@ -120,11 +120,12 @@ async def test_of_many_claims_at_once_each_update_has_one_winner(url):
 
 CLAIM_AND_WAIT = """
 import asyncio, sys
-from bot.sealing import Keys
 from bot.storage import Storage
+from bot.storage.database import reach
+from bot.storage.sealing import Keys
 
 async def claim_and_wait(url, key):
-    storage = Storage(url, Keys([key]), 90)
+    storage = Storage(reach(url), Keys([key]), 90)
     await storage.start()
     await storage.claim(5)
     await storage.claim(6)
@@ -711,11 +712,12 @@ async def test_a_record_that_the_database_refuses_takes_no_other_with_it(postgre
 
 START_AND_STOP = """
 import asyncio, sys
-from bot.sealing import NO_KEY, Keys
 from bot.storage import Storage
+from bot.storage.database import reach
+from bot.storage.sealing import Keys
 
 async def start_and_stop(url, key):
-    storage = Storage(url, Keys([key]), 90)
+    storage = Storage(reach(url), Keys([key]), 90)
     await storage.start()
     storage.count_reply("answer", "brakes")
     await storage.close()
@@ -757,7 +759,7 @@ async def test_a_database_newer_than_the_program_is_refused_in_a_sentence(url):
     with pytest.raises(
         UserError, match=r"The database is newer than this program: it has version 99, and I know \d+\."
     ):
-        await Storage(url, Keys([KEY]), 90).start()
+        await Storage(reach(url), Keys([KEY]), 90).start()
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -847,7 +849,7 @@ async def test_postgresql_needs_a_key_that_all_processes_share(folder, monkeypat
 
 
 def test_what_makes_a_key_in_that_sentence_does(monkeypatch):
-    made = subprocess.check_output(NO_KEY.partition("Make one: ")[2], shell=True, text=True)  # noqa: S602  # our own
+    made = subprocess.check_output(MAKE_ONE, shell=True, text=True)  # noqa: S602  # our own
     assert Keys([made.strip()]).seal("x")
 
 

@@ -23,7 +23,7 @@ _REACHING_POSTGRESQL = {
 }
 
 
-def address(url: str) -> URL:
+def address(url: str | URL) -> URL:
     """Return the URL of a database that the bot can use, with its driver; raise UserError for any other."""
     try:
         parsed = make_url(url)
@@ -36,7 +36,7 @@ def address(url: str) -> URL:
     raise UserError(_WRONG_URL)
 
 
-def reach(url: str) -> Engine:
+def reach(url: str | URL) -> Engine:
     """Return the engine for a database, without connecting yet; raise UserError if it can never be reached."""
     parsed = address(url)
     return _sqlite(parsed) if parsed.drivername == "sqlite" else _postgresql(parsed)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.redacting import redact
+from bot.storage.redacting import redact
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, TextClause
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from bot.database import make_durable, wipe_journal
 from bot.errors import OutOfReachError
-from bot.migrations import migrate
+from bot.storage.database import make_durable, wipe_journal
+from bot.storage.migrations import migrate
 from bot.waiting import Waits
 
 log = logging.getLogger(__name__)

@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
+from sqlalchemy import URL
 
 from bot.errors import UserError
 
-_MAKE_ONE = 'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
-NO_KEY = f"STORAGE_KEY is not set, and with PostgreSQL it must be: the same for every process. Make one: {_MAKE_ONE}"
-
-
+MAKE_ONE = 'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+_NO_KEY = f"STORAGE_KEY is not set, and with PostgreSQL it must be: the same for every process. Make one: {MAKE_ONE}"
 _KEY_LENGTH = 44  # 32 bytes in base64
 
 
@@ -48,30 +48,25 @@ class Keys:
         return [hmac.digest(key, str(chat_id).encode(), "sha256").hex() for key in self._authors]
 
 
-def read_keys(written: str, name: str) -> Keys:
-    """Return the keys that are written one after another, with commas or line breaks between; raise UserError."""
-    try:
-        return Keys(filter(None, re.split(r"[,\s]+", written)))
-    except ValueError:
-        sentence = f"{name} holds no key that I can use: each is 44 characters, separated by commas. Make one: "
-        raise UserError(sentence + _MAKE_ONE) from None
+def find_keys(setting: SecretStr | None, database: URL) -> Keys | None:
+    """Return the keys that the setting holds, else those in the file beside a SQLite database, if it is there.
+
+    Raise UserError if they can't be used, or if there is no place for them but the setting.
+    """
+    if setting:
+        return _read(setting.get_secret_value(), "STORAGE_KEY")
+    if database.drivername != "sqlite":
+        raise UserError(_NO_KEY)
+    path = _key_file(database)
+    return _read(path.read_text(encoding="ascii", errors="replace"), str(path)) if path.exists() else None
 
 
-def key_file(database: Path) -> Path:
-    """Return where the keys for a SQLite file lie when the settings name none."""
-    return database.with_suffix(".key")
+def make_keys(database: URL) -> Keys:
+    """Return the keys in a new file beside a SQLite database, readable by its owner only.
 
-
-def keys_beside(database: Path) -> Keys:
-    """Return the keys in the file beside a database, which is made if there is none, readable by its owner only."""
-    path = key_file(database)
-    if not path.exists():
-        _make(path)
-    return read_keys(path.read_text(encoding="ascii", errors="replace"), str(path))
-
-
-def _make(path: Path) -> None:
-    """Make a key file, whole or not at all; the first of several processes decides."""
+    It is there as a whole or not at all; the first of several processes decides what stands in it.
+    """
+    path = _key_file(database)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(Fernet.generate_key() + b"\n")
@@ -80,3 +75,17 @@ def _make(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()
+    return _read(path.read_text(encoding="ascii"), str(path))
+
+
+def _key_file(database: URL) -> Path:
+    return Path(database.database or "").with_suffix(".key")
+
+
+def _read(written: str, name: str) -> Keys:
+    """Return the keys that are written one after another, with commas or line breaks between."""
+    try:
+        return Keys(filter(None, re.split(r"[,\s]+", written)))
+    except ValueError:
+        sentence = f"{name} holds no key that I can use: each is 44 characters, separated by commas. Make one: "
+        raise UserError(sentence + MAKE_ONE) from None

@@ -15,14 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import campaigns
 from bot.config import Settings
-from bot.database import reach
 from bot.errors import OutOfReachError, UserError
 from bot.ledger import Claim
-from bot.redacting import redact
-from bot.sealing import NO_KEY, Keys, keys_beside, read_keys
-from bot.slate import Slate
+from bot.storage.database import reach
+from bot.storage.redacting import redact
+from bot.storage.sealing import Keys, find_keys, make_keys
+from bot.storage.slate import Slate
+from bot.storage.writing import Call, Write, Writer
 from bot.waiting import Waits
-from bot.writing import Call, Write, Writer
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Storage:
 
     def __init__(
         self,
-        url: str,
+        engine: Engine,
         keys: Keys,
         retention_days: int,
         *,
@@ -102,9 +102,9 @@ class Storage:
         waits: Waits = Waits(),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Raise UserError if the URL leads nowhere. `patience` and `lease` are in seconds, `room` is in records."""
+        """Begin with an engine of `reach`. `patience` and `lease` are in seconds, `room` is in records."""
         self.retention_days = retention_days
-        self._engine = reach(url)
+        self._engine = engine
         self._slate = Slate(_slate_beside(self._engine))
         self._writer = Writer(self._engine, room, waits)
         self._keys = keys
@@ -299,19 +299,11 @@ class Storage:
 
 async def open_storage(settings: Settings) -> Storage:
     """Return the storage that the settings name, started; raise UserError with what must be set otherwise."""
-    url = settings.database_url.get_secret_value()
-    storage = Storage(url, _keys(settings, url), settings.retention_days)
+    engine = reach(settings.database_url.get_secret_value())
+    keys = find_keys(settings.storage_key, engine.url) or make_keys(engine.url)
+    storage = Storage(engine, keys, settings.retention_days)
     await storage.start()
     return storage
-
-
-def _keys(settings: Settings, url: str) -> Keys:
-    if settings.storage_key:
-        return read_keys(settings.storage_key.get_secret_value(), "STORAGE_KEY")
-    engine = reach(url)
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        return keys_beside(Path(engine.url.database))
-    raise UserError(NO_KEY)
 
 
 def _slate_beside(engine: Engine) -> Path | None:
