@@ -1,10 +1,10 @@
 """Deciding replies beside the event loop, so that nobody else waits for a hard question."""
 
 import asyncio
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from bot.latest import Latest
 from faq.model import Entry
 from faq.reply import Faq, Reply
 from faq.triage import Alarm
@@ -21,8 +21,7 @@ class Decider:
     def __init__(self, faq: Faq, thread: ThreadPoolExecutor, remembered: int = _REMEMBERED) -> None:
         self._faq = faq
         self._thread = thread
-        self._remembered = remembered
-        self._decided: OrderedDict[Key, Reply] = OrderedDict()
+        self._decided = Latest[Key, Reply](remembered)
 
     async def reply(self, utterance: str, *, about: Entry | None = None, calm: bool = False) -> Reply:
         """Return what the FAQ replies.
@@ -31,22 +30,17 @@ class Decider:
         """
         key = (utterance, about.id if about else None, calm)
         if (known := self._decided.get(key)) is not None:
-            self._decided.move_to_end(key)
+            self._decided[key] = known  # among the latest again
             return known
         decide = partial(self._faq.reply, utterance, about=about, calm=calm)
         reply = await asyncio.get_running_loop().run_in_executor(self._thread, decide)
         if len(utterance) <= _LONGEST_REMEMBERED:
-            self._remember(key, reply)
+            self._decided[key] = reply
         return reply
 
     async def alarm(self, utterance: str) -> Alarm | None:
         """Tell whether an utterance sounds like an emergency, and of which kind."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._faq.alarm, utterance)
-
-    def _remember(self, key: Key, reply: Reply) -> None:
-        self._decided[key] = reply
-        if len(self._decided) > self._remembered:
-            self._decided.popitem(last=False)
 
 
 def one_thread() -> ThreadPoolExecutor:

@@ -1,9 +1,10 @@
 """Remembering which updates were handled, so that none is answered twice."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Protocol
+
+from bot.latest import Latest
 
 # Telegram repeats a webhook's update within a minute or so; at 30 updates a second these are more than ten.
 _REMEMBERED = 20_000
@@ -39,20 +40,18 @@ class Memory:
         note: Callable[[int], None] = lambda _: None,
         remembered: int = _REMEMBERED,
     ) -> None:
-        self._handled = OrderedDict.fromkeys(handled)
+        self._handled = Latest[int, None](remembered)
+        self._handled.update(dict.fromkeys(handled))
         self._note = note
-        self._remembered = remembered
 
     async def claim(self, update_id: int) -> Claim:
         """Tell whether the update was handled lately."""
         return Claim.DONE if update_id in self._handled else Claim.MINE
 
     def done(self, update_id: int) -> None:
-        """Remember the update, note it, and forget the oldest when there are too many."""
+        """Note the update and remember it."""
         self._note(update_id)
         self._handled[update_id] = None
-        if len(self._handled) > self._remembered:
-            self._handled.popitem(last=False)
 
     def release(self, update_id: int) -> None:
         """Do nothing: what is not remembered is anybody's."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from bot.latest import Latest
+
 Clock = Callable[[], float]
 # The chat, who wrote in it, and the id of the notice.
 Emergency = tuple[int, int, str]
@@ -127,15 +129,11 @@ class Notices:
     """
 
     def __init__(self, most: int = _MOST_BUCKETS) -> None:
-        self._sent: OrderedDict[Emergency, datetime] = OrderedDict()
-        self._most = most
+        self._sent = Latest[Emergency, datetime](most)
 
     def sent(self, emergency: Emergency, date: datetime) -> None:
         """Note that a notice was sent."""
         self._sent[emergency] = date
-        self._sent.move_to_end(emergency)
-        if len(self._sent) > self._most:
-            self._sent.popitem(last=False)
 
     def followed(self, emergency: Emergency, date: datetime) -> bool:
         """Tell whether its notice was surely sent after that date; dates are whole seconds."""
@@ -146,16 +144,13 @@ class Albums:
     """The albums that came, each as many messages; those that came longest ago are forgotten."""
 
     def __init__(self, most: int = _MOST_BUCKETS) -> None:
-        self._begun: OrderedDict[tuple[int, str], None] = OrderedDict()
-        self._most = most
+        self._begun = Latest[tuple[int, str], None](most)
 
     def begun(self, chat_id: int, album: str) -> bool:
         """Tell whether a picture of the album came before, and note that one has come."""
         if (chat_id, album) in self._begun:
             return True
         self._begun[chat_id, album] = None
-        if len(self._begun) > self._most:
-            self._begun.popitem(last=False)
         return False
 
 
