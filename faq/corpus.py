@@ -34,7 +34,8 @@ class Corpus:
     """All texts of one FAQ in one order: the questions asked, what nothing answers, and messages of other kinds.
 
     What nearly all `asked` have in common tells nothing, so it does not count for likeness; by sense only they and the
-    `unanswered` are told apart. With a cache, what is learnt is kept from one start to the next.
+    `unanswered` are told apart. The `kernel` tells how like the texts are to each other. With a cache, what is learnt
+    is kept from one start to the next.
     """
 
     def __init__(
@@ -56,11 +57,11 @@ class Corpus:
         self._cache = cache
         self._positions = {text: position for position, text in enumerate(self.texts)}
         self._typical, self._told_apart = len(typical), len(told_apart)
-        self._kernel = self._kernel_of(encoder)
+        self.kernel = self._kernel_of(encoder)
         # A message is read for ranking, for the gate and for cautions; its sentences and its questions are often the
         # same words, whose likeness is most of the work.
         self.read = lru_cache(_REMEMBERED)(self._read)
-        self._likeness = lru_cache(_REMEMBERED)(self._kernel.likeness)
+        self._likeness = lru_cache(_REMEMBERED)(self.kernel.likeness)
 
     def _read(self, utterance: str) -> Reading:
         """Return how an utterance is understood."""
@@ -69,18 +70,6 @@ class Corpus:
     def positions(self, texts: Iterable[str]) -> Positions:
         """Return where texts of the corpus stand in it."""
         return np.array([self._positions[text] for text in texts], np.intp)
-
-    def by_sense(self, positions: Positions) -> Floats:
-        """Return how like some texts are to each other by sense, a row a text; the caller may overwrite it."""
-        return self._kernel.by_sense(positions)
-
-    def by_wording(self, positions: Positions) -> Floats:
-        """Return how like some texts are to each other by wording, a row a text; the caller may overwrite it."""
-        return self._kernel.by_wording(positions)
-
-    def near(self, some: Positions, others: Positions) -> Floats:
-        """Return how near some texts are to others, a row for each of the former; the caller may overwrite it."""
-        return self._kernel.near(some, others)
 
     def learnt(self, kind: str, of: Sequence[Positions | Floats], learn: Callable[[], Arrays]) -> Arrays:
         """Return what was learnt of just this corpus and these arrays at an earlier start, or learn it."""

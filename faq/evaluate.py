@@ -23,6 +23,8 @@ _FIRST = 3
 _LET_THROUGH = 0.05
 _BINS = 10
 _UTTERANCE_LENGTH = 100
+# A file of something else is wrong in every line; its first ones tell that.
+_PROBLEMS_TOLD = 20
 
 # A share from 0 to 1 or milliseconds; None where no utterance tells.
 Figure = float | None
@@ -37,7 +39,9 @@ class LabelError(Exception):
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
+        more = len(self.problems) - _PROBLEMS_TOLD
+        told = [*self.problems[:_PROBLEMS_TOLD], *([f"… and {more} more."] if more > 0 else [])]
+        super().__init__("\n".join(told))
 
 
 @dataclass(frozen=True)

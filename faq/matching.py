@@ -106,7 +106,7 @@ class Matcher:
 
     def _ridge(self) -> tuple[Floats, Floats]:
         """Return the coefficients, a row a text and a column a group, and the diagonal of the kernel's inverse."""
-        matrix = self._corpus.by_sense(self._texts)
+        matrix = self._corpus.kernel.by_sense(self._texts)
         matrix[np.diag_indices(len(matrix))] += _PENALTY
         invert_root(matrix)
         return matrix @ self._groups.sums(matrix).T, np.einsum("rc,rc->r", matrix, matrix)
@@ -127,7 +127,7 @@ class Matcher:
 
     def _nearness_held_out(self, examples: Positions) -> Floats:
         """Return how near each of these texts is to each group, its likeness to itself left out."""
-        near = self._corpus.near(self._texts[examples], self._texts)
+        near = self._corpus.kernel.near(self._texts[examples], self._texts)
         near[np.arange(len(examples)), examples] = -np.inf
         return np.stack([self._groups.nearness(row) for row in near])
 

@@ -141,7 +141,7 @@ class Triage:
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Yield each example and look-alike of safety.yaml that turns out wrong, and a sentence that says how."""
         if self._examples:
-            yield from self._wrong_alarms(self._corpus.by_wording(self._texts))
+            yield from self._wrong_alarms(self._corpus.kernel.by_wording(self._texts))
         for caution in self.safety.cautions:
             for text in caution.examples:
                 if caution not in self.cautions(text):
@@ -198,7 +198,7 @@ class Triage:
         return [rule for rule in self.safety.rules if _is_met(rule.cues, cues)]
 
     def _learn(self, targets: Floats) -> Arrays:
-        among = self._corpus.by_wording(self._texts)
+        among = self._corpus.kernel.by_wording(self._texts)
         among[np.diag_indices(len(among))] += _PENALTY
         return {"coefficients": solve(among, targets)}
 

@@ -128,6 +128,13 @@ def problems(*lines):
     return caught.value.problems
 
 
+def test_of_a_file_of_something_else_the_first_problems_are_told_and_how_many_more_there_are():
+    with pytest.raises(LabelError) as caught:
+        read_labelled(["# Minutes of the meeting"] * 1000, ENTRIES)
+    assert str(caught.value).splitlines()[-1] == "… and 980 more."
+    assert str(caught.value).count("This is not JSON") == 20
+
+
 def test_each_line_is_a_labelled_utterance_and_empty_lines_are_none():
     lines = [line("Hurts?", "in", [HURT, WHO]) + "\n", "\n", "  ", line("hi", "smalltalk", []), line("é", "urgent", [])]
     assert read_labelled(lines, ENTRIES) == [
