@@ -35,6 +35,7 @@ def options(answers: Annotated[Path | None, typer.Option("--answers", **_ANSWERS
 @cli.command()
 def chat(answers: Answers = None) -> None:
     """Talk to the bot here, without token or network. It reads questions from a pipe too."""
+    _begin_to_open_the_encoder()
     import asyncio
 
     from bot.terminal import converse
@@ -51,10 +52,11 @@ def ask(
     answers: Answers = None,
 ) -> None:
     """Show what the bot would decide, and why."""
-    from bot.explain import as_json, explain
-
     if bool(text) == jsonl:
         raise UserError("Write what a patient might type, or give --jsonl and a line each on standard input.")
+    _begin_to_open_the_encoder()
+    from bot.explain import as_json, explain
+
     faq = _faq(_settings(answers))
     if text:
         typer.echo(explain(faq.reply(" ".join(text))))
@@ -103,6 +105,7 @@ def evaluate(
 @cli.command()
 def run(answers: Answers = None) -> None:
     """Put the bot on Telegram."""
+    _begin_to_open_the_encoder()
     import asyncio
 
     from bot.logs import log_what_nobody_caught, start_logging
@@ -157,6 +160,13 @@ def main() -> None:
 def _fail(sentence: str) -> None:
     typer.echo(sentence, err=True)
     raise SystemExit(1)
+
+
+def _begin_to_open_the_encoder() -> None:
+    """Let it be opened while the rest is imported, which takes longer."""
+    from bot.encoder import begin_to_open, cache_folder
+
+    begin_to_open(cache_folder())
 
 
 def _settings(answers: Path | None = None) -> "Settings":

@@ -3,25 +3,20 @@
 import ctypes
 import gc
 import hashlib
-import logging
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from bot.config import PRODUCT_ANSWERS
+from bot.encoder import begin_to_open, cache_folder, encoder_if_any
 from faq.cache import Cache, digest_of_code
-from faq.embedding import EncoderError, MiniLm
 from faq.model import Content
 from faq.problems import ContentError, Problem
 from faq.reply import Faq
-
-log = logging.getLogger(__name__)
 
 # They say which answers Telegram takes.
 _LOOKING_ON = [Path(__file__).with_name(name) for name in ("markdown.py", "pages.py", "render.py")]
@@ -33,12 +28,11 @@ def load_faq(answers: Path, before: Faq | None = None) -> Faq:
     Learning the gate takes longest. It is taken over from the version `before`, if the dangers are the same ones.
     """
     folder = cache_folder()
-    # Opening the encoder is another core's work: Python only waits for it.
-    with _no_garbage(), _memory_given_back(), ThreadPoolExecutor(max_workers=1) as beside:
-        encoder = beside.submit(_encoder, folder)
+    begin_to_open(folder)
+    with _no_garbage(), _memory_given_back():
         content = _content(answers, Cache(folder))
         gate = before.triage if before and before.triage.safety == content.safety else None
-        return Faq(content, encoder.result(), Cache(folder), gate=gate)
+        return Faq(content, encoder_if_any(folder), Cache(folder), gate=gate)
 
 
 def problems_of(answers: Path) -> tuple[Problem, ...]:
@@ -100,25 +94,3 @@ def _memory_given_back() -> Iterator[None]:
     yield
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _encoder(folder: Path) -> MiniLm | None:
-    try:
-        return open_encoder(folder)
-    except EncoderError as error:
-        log.warning("matching goes by words alone: %s", error)
-        return None
-
-
-@lru_cache(maxsize=1)
-def open_encoder(folder: Path) -> MiniLm:
-    """Return the one encoder, for opening it takes 0.1 s; one that fails to open is tried again at the next change.
-
-    Raises EncoderError.
-    """
-    return MiniLm(folder)
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for what can be made again, by the XDG base directory specification."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinic-faq"

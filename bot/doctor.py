@@ -17,7 +17,8 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.config import Settings
-from bot.content import cache_folder, load_faq, open_encoder, problems_of
+from bot.content import load_faq, problems_of
+from bot.encoder import cache_folder, open_encoder
 from bot.errors import UserError
 from bot.logs import without_token
 from bot.storage.database import address, reach

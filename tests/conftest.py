@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from bot.content import cache_folder, load_faq
+from bot.content import load_faq
+from bot.encoder import cache_folder
 from bot.handlers import Handlers
 from bot.markdown import refusal
 from bot.offline import open_conversation
