@@ -509,7 +509,7 @@ def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> No
     [
         ("rent a bicycle that is ablaze", True),
         ("rent a bicycle that is blue", False),
-        ("help, mend a flat tire in water that boils over", True),
+        ("help to mend a flat tire in water that boils over", True),
         ("help, mend a flat tire, it boils over", False),
         ("help, mend a flat tire in water", False),
     ],
