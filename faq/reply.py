@@ -21,7 +21,7 @@ class Thresholds:
 
     answer: float = 0.88
     smalltalk: float = 0.8
-    clarify: float = 0.15
+    clarify: float = 0.2
     topic: float = 0.1
 
 
