@@ -17,7 +17,7 @@ from faq.tfidf import TfidfIndex
 _TERMS_TO_SENSE, _TERMS_TO_WORDING, _TERMS_TO_CHARACTERS = 0.5, 0.75, 1.0
 _FADING = 2.0
 # How many axes tell vectors apart, and of how many texts each has to be found: the same table.
-_AXES = 192
+_AXES_OF_SENSE, _AXES_OF_WORDING = 192, 128
 _TEXTS_AN_AXIS = 4
 # A vector that differs less from the usual one is made of rounding errors.
 _LEAST_LENGTH = np.float32(1e-3)
@@ -125,8 +125,8 @@ class Meaning:
         vectors = encoder.encode_all([" ".join(analysis.words) for analysis in analyses])
         return {
             **_named("terms", _index_of_terms(analyses)),
-            **_named("sense", _Vectors.index(vectors[:told_apart, 0])),
-            **_named("wording", _Vectors.index(vectors[:, 1])),
+            **_named("sense", _Vectors.index(vectors[:told_apart, 0], _AXES_OF_SENSE)),
+            **_named("wording", _Vectors.index(vectors[:, 1], _AXES_OF_WORDING)),
         }
 
     def likeness(self, words: Words, terms: Words) -> Likeness:
@@ -175,10 +175,10 @@ class _Vectors:
         self._lengths = _length(self._vectors - self._usual)
 
     @staticmethod
-    def index(vectors: Floats) -> Arrays:
-        """Return the vectors' axes, and the vectors along them."""
+    def index(vectors: Floats, most: int) -> Arrays:
+        """Return the vectors' axes, the `most` that count, and the vectors along them."""
         # Of few texts little would be saved: then all axes are kept, which changes no cosine.
-        kept = _AXES if len(vectors) >= _TEXTS_AN_AXIS * _AXES else vectors.shape[1]
+        kept = most if len(vectors) >= _TEXTS_AN_AXIS * most else vectors.shape[1]
         axes = np.linalg.eigh(vectors.T @ vectors).eigenvectors[:, -kept:]
         along = vectors @ axes
         return {"axes": axes, "vectors": along / _length(along)[:, None]}
