@@ -29,7 +29,7 @@ _NEIGHBOURS, _NEARNESS = 3, 4.0
 # From which score on an utterance alarms (about -1 is calm, 1 urgent): by itself, and where a rule is met. Without an
 # encoder the score knows less. Evidence: docs/matching.md, table 6.
 _ALARMS, _ALARMS_BY_RULE = 0.15, -0.2
-_ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.5, -0.3
+_ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.3, -0.3
 # How much a rule that is met adds to its kind of notice, whose scores are between 0 and 1.
 _RULES_KIND = 0.25
 # Without an encoder, a word or two tell nothing by themselves: "3" and "look" stand in some example.
