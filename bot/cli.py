@@ -105,16 +105,17 @@ def evaluate(
 @cli.command()
 def run(answers: Answers = None) -> None:
     """Put the bot on Telegram."""
+    settings = _settings(answers)
+    token = settings.token()
     _begin_to_open_the_encoder()
     import asyncio
 
     from bot.logs import log_what_nobody_caught, start_logging
     from bot.running import run_bot
 
-    settings = _settings(answers)
     start_logging(settings.log_format)
     log_what_nobody_caught()
-    asyncio.run(run_bot(settings, settings.token(), lambda before: _faq(settings, before)))
+    asyncio.run(run_bot(settings, token, lambda before: _faq(settings, before)))
 
 
 @cli.command()

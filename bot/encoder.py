@@ -24,7 +24,7 @@ def open_encoder(folder: Path) -> MiniLm:
     """Return the encoder, or raise EncoderError; the next call then tries again."""
     try:
         return begin_to_open(folder).result()
-    except EncoderError:
+    except Exception:
         begin_to_open.cache_clear()
         raise
 
