@@ -35,12 +35,13 @@ def options(answers: Annotated[Path | None, typer.Option("--answers", **_ANSWERS
 @cli.command()
 def chat(answers: Answers = None) -> None:
     """Talk to the bot here, without token or network. It reads questions from a pipe too."""
+    settings = _settings(answers)
     _begin_to_open_the_encoder()
     import asyncio
 
     from bot.terminal import converse
 
-    asyncio.run(converse(_faq(_settings(answers))))
+    asyncio.run(converse(_faq(settings)))
 
 
 @cli.command()
@@ -54,10 +55,11 @@ def ask(
     """Show what the bot would decide, and why."""
     if bool(text) == jsonl:
         raise UserError("Write what a patient might type, or give --jsonl and a line each on standard input.")
+    settings = _settings(answers)
     _begin_to_open_the_encoder()
     from bot.explain import as_json, explain
 
-    faq = _faq(_settings(answers))
+    faq = _faq(settings)
     if text:
         typer.echo(explain(faq.reply(" ".join(text))))
         return
