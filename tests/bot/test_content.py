@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -155,18 +156,17 @@ async def test_what_takes_long_is_learnt_once_it_is_quiet(shop):
         live.append(as_the_command_does(shop, before))
         return live[-1]
 
-    def save(text: str) -> bool:
-        """Save it again until it is noticed, for nobody tells when the watch has begun."""
-        if not problems:
+    def save(text: str, noticed: Callable[[], bool]) -> bool:
+        """Save it again until it is noticed: nobody tells when the watch has begun, or is done with what was before."""
+        if not noticed():
             (shop / "answers.yaml").write_text(text)
-        return bool(problems)
+        return noticed()
 
     following = asyncio.create_task(follow_changes(shop, load, handlers, problems.append, quiet=0))
-    await until(lambda: save(SHOP.replace("opening hours", "opening times")))
+    await until(lambda: save(SHOP.replace("opening hours", "opening times"), lambda: bool(problems)))
     await until(lambda: handlers.faq.triage is not first.triage)
     assert live[0].triage is first.triage
-    problems.clear()
-    await until(lambda: save("entries: []"))
+    await until(lambda: save("entries: []", lambda: problems[-1] > 0))
     await cancel(following)
     assert problems[-1] > 0
     assert handlers.faq.entries
