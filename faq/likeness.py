@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from faq.arrays import Floats, Positions
+from faq.arrays import Floats, Positions, Square
 from faq.cache import Arrays
 from faq.text import Analysis, Words
 from faq.tfidf import TfidfIndex
@@ -52,22 +52,19 @@ class Likeness:
 
 
 class Kernel(Protocol):
-    """Tells how like an utterance is to each text, and how like the texts are to each other.
-
-    What it returns of the texts among each other the caller may overwrite.
-    """
+    """Tells how like an utterance is to each text, and how like the texts are to each other."""
 
     def likeness(self, words: Words, terms: Words) -> Likeness:
         """Return the likeness to the texts of an utterance of these words and terms."""
 
-    def by_sense(self, texts: Positions) -> Floats:
-        """Return how like some texts are to each other by sense, a row a text."""
+    def by_sense(self, texts: Positions) -> Square:
+        """Return how like some texts are to each other by sense."""
 
-    def by_wording(self, texts: Positions) -> Floats:
-        """Return how like some texts are to each other by wording, a row a text."""
+    def by_wording(self, texts: Positions) -> Square:
+        """Return how like some texts are to each other by wording."""
 
-    def near(self, some: Positions, others: Positions) -> Floats:
-        """Return how near some texts are to others, a row for each of the former."""
+    def near(self, texts: Positions) -> Square:
+        """Return how near some texts are to each other."""
 
 
 class Spelling:
@@ -88,19 +85,11 @@ class Spelling:
         mixed = _joined(self._characters.similarities(_characters(words)), by_terms, _TERMS_TO_CHARACTERS)
         return Likeness(mixed, mixed, mixed)
 
-    def by_sense(self, texts: Positions) -> Floats:
+    def by_sense(self, texts: Positions) -> Square:
         """Return the likeness of some texts to each other."""
-        return self.near(texts, texts)
+        return _together(self._characters.among(texts), self._terms.among(texts), _TERMS_TO_CHARACTERS)
 
-    by_wording = by_sense
-
-    def near(self, some: Positions, others: Positions) -> Floats:
-        """Return the likeness of some texts to others."""
-        rows = np.empty((len(some), len(others)), np.float32)
-        by_terms, by_characters = self._terms.between_documents(some), self._characters.between_documents(some)
-        for row, terms, characters in zip(rows, by_terms, by_characters, strict=True):
-            row[:] = _joined(characters, terms, _TERMS_TO_CHARACTERS)[others]
-        return rows
+    by_wording = near = by_sense
 
 
 class Meaning:
@@ -141,23 +130,17 @@ class Meaning:
             near,
         )
 
-    def by_sense(self, texts: Positions) -> Floats:
+    def by_sense(self, texts: Positions) -> Square:
         """Return the likeness of some texts to each other by terms and sense."""
-        return self._among(texts, self._sense, _TERMS_TO_SENSE)
+        return _together(self._sense.among(texts), self._terms.among(texts), _TERMS_TO_SENSE)
 
-    def by_wording(self, texts: Positions) -> Floats:
+    def by_wording(self, texts: Positions) -> Square:
         """Return the likeness of some texts to each other by terms and wording."""
-        return self._among(texts, self._wording, _TERMS_TO_WORDING)
+        return _together(self._wording.among(texts), self._terms.among(texts), _TERMS_TO_WORDING)
 
-    def near(self, some: Positions, others: Positions) -> Floats:
-        """Return the cosine of some texts' wording to others'."""
-        return self._wording.near(some, others)
-
-    def _among(self, texts: Positions, vectors: "_Vectors", weight: float) -> Floats:
-        likeness = _faded(vectors.among(texts))
-        for row, terms in zip(likeness, self._terms.between_documents(texts), strict=True):
-            _joined(row, terms[texts], weight)
-        return likeness
+    def near(self, texts: Positions) -> Square:
+        """Return the cosines of some texts' wording."""
+        return self._wording.near(texts)
 
 
 class _Vectors:
@@ -192,16 +175,22 @@ class _Vectors:
         product = near - self._along_usual - (along - self._usual) @ self._usual
         return near, product / (self._lengths * _length(along - self._usual))
 
-    def among(self, some: Positions) -> Floats:
-        """Return the cosines of some of the vectors to each other, less what is usual."""
-        contrasts = (self._vectors[some] - self._usual) / self._lengths[some, None]
-        cosines: Floats = contrasts @ contrasts.T
-        return cosines
+    def among(self, texts: Positions) -> Square:
+        """Return the cosines of some of the vectors to each other, less what is usual, as likeness that fades."""
+        contrasts = (self._vectors[texts] - self._usual) / self._lengths[texts, None]
+        return Square(len(texts), lambda rows, columns: _faded(contrasts[rows] @ contrasts[columns].T))
 
-    def near(self, some: Positions, others: Positions) -> Floats:
-        """Return the cosines of some of the vectors to others, as they are."""
-        cosines: Floats = self._vectors[some] @ self._vectors[others].T
-        return cosines
+    def near(self, texts: Positions) -> Square:
+        """Return the cosines of some of the vectors to each other, as they are."""
+        vectors = self._vectors[texts]
+        return Square(len(texts), lambda rows, columns: vectors[rows] @ vectors[columns].T)
+
+
+def _together(likeness: Square, by_terms: Square, weight: float) -> Square:
+    """Return the mean of likeness and that by terms, which weighs so much beside it."""
+    return Square(
+        len(likeness), lambda rows, columns: _joined(likeness[rows, columns], by_terms[rows, columns], weight)
+    )
 
 
 def _faded(cosine: Floats) -> Floats:

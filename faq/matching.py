@@ -12,7 +12,7 @@ from faq.cache import Arrays
 from faq.calibration import Calibration, Evidence
 from faq.corpus import Corpus, Reading
 from faq.model import Entry, Lexicon
-from faq.ridge import invert_root
+from faq.ridge import Triangle
 from faq.text import Analysis
 
 # The penalty of the ridge regression: docs/matching.md, table 2.
@@ -99,17 +99,11 @@ class Matcher:
 
     def _learn(self) -> Arrays:
         """Find the ridge coefficients, and from texts held out in turn the weights of the calibration."""
-        coefficients, diagonal = self._ridge()
-        calibration = self._calibrated(coefficients, diagonal)
+        triangle = Triangle(self._corpus.kernel.by_sense(self._texts), _PENALTY)
+        coefficients = triangle.solve(self._groups.targets())
+        calibration = self._calibrated(coefficients, triangle.inverse_diagonal())
         weights = {"entry_weights": calibration.entry_weights, "none_weights": calibration.none_weights}
         return {"coefficients": coefficients, **weights}
-
-    def _ridge(self) -> tuple[Floats, Floats]:
-        """Return the coefficients, a row a text and a column a group, and the diagonal of the kernel's inverse."""
-        matrix = self._corpus.kernel.by_sense(self._texts)
-        matrix[np.diag_indices(len(matrix))] += _PENALTY
-        invert_root(matrix)
-        return matrix @ self._groups.sums(matrix).T, np.einsum("rc,rc->r", matrix, matrix)
 
     def _calibrated(self, coefficients: Floats, diagonal: Floats) -> Calibration:
         owners, sizes = self._groups.owners, self._groups.sizes
@@ -121,13 +115,13 @@ class Matcher:
             return _UNFITTED if self._corpus.by_meaning else _UNFITTED_BY_WORDS
         importance = np.where(none, _SHARE_OF_NONE / none.sum(), (1 - _SHARE_OF_NONE) / (~none).sum())
         # What ridge regression says of a text that it has not seen (Hastie and others, ESL, equation 7.52).
-        ridge = np.eye(len(sizes), dtype=np.float32)[right] - coefficients[examples] / diagonal[examples, None]
+        ridge = self._groups.targets()[examples] - coefficients[examples] / diagonal[examples, None]
         fitted = Calibration.fit(_evidence(ridge, self._nearness_held_out(examples)), right, importance)
         return Calibration(_SURER * fitted.entry_weights, _SURER * fitted.none_weights - [0, 0, _LESS_NONE])
 
     def _nearness_held_out(self, examples: Positions) -> Floats:
         """Return how near each of these texts is to each group, its likeness to itself left out."""
-        near = self._corpus.kernel.near(self._texts[examples], self._texts)
+        near = self._corpus.kernel.near(self._texts)[examples, :]
         near[np.arange(len(examples)), examples] = -np.inf
         return np.stack([self._groups.nearness(row) for row in near])
 
@@ -147,9 +141,9 @@ class _Groups:
         second = np.maximum.reduceat(others, self._starts, axis=-1)
         return np.where(np.isfinite(second), (first + second) / 2, first)
 
-    def sums(self, rows: Floats) -> Floats:
-        """Return the sum of each group's rows."""
-        return np.asarray(np.add.reduceat(rows, self._starts))
+    def targets(self) -> Floats:
+        """Return a row a text: 1 for its own group, and 0 for the others."""
+        return np.eye(len(self.sizes), dtype=np.float32)[self.owners]
 
     def closest(self, likeness: Floats, group: int) -> int:
         """Return the position of a group's most alike text."""

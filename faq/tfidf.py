@@ -2,17 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from faq.arrays import Floats, Positions
+from faq.arrays import Floats, Positions, Rows, Square
 from faq.cache import Arrays
 
 # A feature is frequent if one in so many documents has it: then its list takes longer than a product of matrices does.
 _FREQUENT = 32
-# So many documents at once: their cosines to 10,000 others take 10 MB.
-_BLOCK = 256
 
 
 class TfidfIndex:
@@ -61,8 +59,8 @@ class TfidfIndex:
         weights = _frequency_weights(np.array([*bag.values()])) * self._idf[ids]
         return self._cosines(ids, weights / (np.linalg.norm(weights) or 1))
 
-    def between_documents(self, documents: Positions) -> Iterator[Floats]:
-        """Yield the cosine of some documents to all, one document after another."""
+    def among(self, documents: Positions) -> Square:
+        """Return the cosines of some documents to each other."""
         # The postings in the documents' order are the vectors again; kept, they would double the index.
         by_document = np.argsort(self._documents, kind="stable")
         seen_in = np.diff(self._starts)
@@ -77,11 +75,16 @@ class TfidfIndex:
         rare, rare_weights = features[~is_frequent], weights[~is_frequent]
         sizes = np.bincount(owners[~is_frequent], minlength=self._count)
         ends = np.cumsum(sizes)
-        for start in range(0, len(documents), _BLOCK):
-            block = documents[start : start + _BLOCK]
-            for document, row in zip(block, dense[block] @ dense.T, strict=True):
+
+        def cosines(rows: Rows, columns: slice) -> Floats:
+            some, others = documents[rows], documents[columns]
+            block: Floats = dense[some] @ dense[others].T
+            for document, row in zip(some, block, strict=True):
                 vector = slice(ends[document] - sizes[document], ends[document])
-                yield row + self._cosines(rare[vector], rare_weights[vector])
+                row += self._cosines(rare[vector], rare_weights[vector])[others]
+            return block
+
+        return Square(len(documents), cosines)
 
     def _cosines(self, ids: Positions, weights: Floats) -> Floats:
         starts, ends = self._starts[ids], self._starts[ids + 1]

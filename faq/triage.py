@@ -19,7 +19,7 @@ from faq.arrays import Floats
 from faq.cache import Arrays
 from faq.corpus import Corpus, Reading
 from faq.model import Caution, Notice, Phrases, Rule, Safety, Unlike
-from faq.ridge import solve
+from faq.ridge import Triangle
 from faq.text import Analysis, Analyzer
 
 # The penalty of the ridge regression: small, as one example of a danger may be the only one of its like.
@@ -39,6 +39,8 @@ _NEGATED_WITHIN = 3
 # An emergency is looked for in each of so many sentences; most messages have one.
 _MOST_SENTENCES = 12
 _SENTENCE = re.compile(r"[^.!?\n\u2026\uff1f\u061f\u3002]+")
+# So many texts at once: their likeness to 10,000 others takes 10 MB.
+_AT_ONCE = 256
 # "1-17 years old" stands for seventeen phrases; a telephone number or a date, which has more hyphens, for itself.
 _NUMBERS = re.compile(r"(?<![\w-])(\d{1,9})-(\d{1,9})(?![\d-])")
 # Each of these phrases is read at every start, a thousand in 40 ms; no age, week or dose needs as many.
@@ -141,7 +143,7 @@ class Triage:
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Yield each example and look-alike of safety.yaml that turns out wrong, and a sentence that says how."""
         if self._examples:
-            yield from self._wrong_alarms(self._corpus.kernel.by_wording(self._texts))
+            yield from self._wrong_alarms()
         for caution in self.safety.cautions:
             for text in caution.examples:
                 if caution not in self.cautions(text):
@@ -150,10 +152,8 @@ class Triage:
                 if caution in self.cautions(text):
                     yield text, f"This must not call for the caution `{caution.id}`. Write its words as `not` in a cue."
 
-    def _wrong_alarms(self, among: Floats) -> Iterator[tuple[str, str]]:
-        analyses = self._corpus.analyses()
-        read = (analyses[position] for position in self._texts)
-        alarms = (self._alarm(analysis, row) for analysis, row in zip(read, among, strict=True))
+    def _wrong_alarms(self) -> Iterator[tuple[str, str]]:
+        alarms = self._alarms()
         for (rule, text), alarm in zip(self._examples, alarms, strict=False):
             if alarm is None:
                 yield text, f"This example of the rule `{rule.id}` does not alarm. Is one like it under a `not:`?"
@@ -165,6 +165,15 @@ class Triage:
         for text, alarm in zip(self._calm, alarms, strict=False):
             if alarm:
                 yield text, f"This must not alarm, but sounds like “{alarm.example}” of the rule `{alarm.rule}`."
+
+    def _alarms(self) -> Iterator[Alarm | None]:
+        """Yield what each example and each calm message would call for."""
+        analyses = self._corpus.analyses()
+        among = self._corpus.kernel.by_wording(self._texts)
+        for start in range(0, len(among), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            for position, likeness in zip(self._texts[some], among[some, :], strict=True):
+                yield self._alarm(analyses[position], likeness)
 
     def _alarm_of(self, reading: Reading) -> Alarm | None:
         if not reading.analysis.words:
@@ -198,9 +207,8 @@ class Triage:
         return [rule for rule in self.safety.rules if _is_met(rule.cues, cues)]
 
     def _learn(self, targets: Floats) -> Arrays:
-        among = self._corpus.kernel.by_wording(self._texts)
-        among[np.diag_indices(len(among))] += _PENALTY
-        return {"coefficients": solve(among, targets)}
+        triangle = Triangle(self._corpus.kernel.by_wording(self._texts), _PENALTY)
+        return {"coefficients": triangle.solve(targets)}
 
     def _targets(self) -> Floats:
         """Return a row a text: 1 if it is urgent and else -1, then 1 for its own kind of notice."""
