@@ -10,7 +10,7 @@ of each kind; its nearest neighbours on either side have a say of their own. A r
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -36,9 +36,14 @@ _RULES_KIND = 0.25
 _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
 _NEGATED_WITHIN = 3
-# An emergency is looked for in each of so many sentences; most messages have one.
-_MOST_SENTENCES = 12
-_SENTENCE = re.compile(r"[^.!?\n\u2026\uff1f\u061f\u3002]+")
+# A message of this score or more may hide an emergency among other words. Then its sentences, or its clauses if it is
+# one sentence, are looked at by themselves; out of context a part must be urgent beyond doubt. Table 6 again.
+_MAY_HIDE = -1.2
+_PART_ALARMS, _PART_ALARMS_BY_RULE = 0.9, 0.4
+# Of so many parts; most messages have one or two.
+_MOST_PARTS = 12
+_SENTENCE_END = re.compile(r"[.!?\n\u2026\uff1f\u061f\u3002]+")
+_CLAUSE_END = re.compile(r"[,:](?!\d)|[;()\u2013\u2014\u060c\u3001\uff0c\uff1b]|\s-\s")
 # So many texts at once: their likeness to 10,000 others takes 10 MB.
 _AT_ONCE = 256
 # "1-17 years old" stands for seventeen phrases; a telephone number or a date, which has more hyphens, for itself.
@@ -122,12 +127,15 @@ class Triage:
         """Return the notice that an utterance calls for, or None."""
         if not self._examples:
             return None
-        if alarm := self._alarm_of(self._corpus.read(utterance)):
+        whole = self._sound(self._corpus.read(utterance))
+        if alarm := self._alarm(whole, self._by_itself, self._by_rule):
             return alarm
+        if whole.urgency < _MAY_HIDE:
+            return None
         # A question beside it must not hide an emergency.
-        sentences = [sentence for sentence in _SENTENCE.findall(utterance) if sentence.strip()]
-        beside = map(self._corpus.read, sentences[:_MOST_SENTENCES] if len(sentences) > 1 else ())
-        return next(filter(None, map(self._alarm_beside, beside)), None)
+        parts = map(self._sound, map(self._corpus.read, _parts(utterance)))
+        alarms = (self._alarm(part, _PART_ALARMS, _PART_ALARMS_BY_RULE) for part in parts)
+        return next(filter(None, alarms), None)
 
     def cautions(self, utterance: str) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for, in the file's order."""
@@ -173,34 +181,32 @@ class Triage:
         for start in range(0, len(among), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
             for position, likeness in zip(self._texts[some], among[some, :], strict=True):
-                yield self._alarm(analyses[position], likeness)
+                sound = self._sound_of(analyses[position], likeness)
+                yield self._alarm(sound, self._by_itself, self._by_rule)
 
-    def _alarm_of(self, reading: Reading) -> Alarm | None:
+    def _sound(self, reading: Reading) -> "_Sound":
         if not reading.analysis.words:
-            return None
-        return self._alarm(reading.analysis, reading.likeness.by_wording[self._texts])
+            return _Sound(reading.analysis)
+        return self._sound_of(reading.analysis, reading.likeness.by_wording[self._texts])
 
-    def _alarm_beside(self, sentence: Reading) -> Alarm | None:
-        """Return the notice that one sentence of several calls for: out of context it needs a rule and a high score."""
-        if not self._rules_met(sentence.analysis):
-            return None
-        alarm = self._alarm_of(sentence)
-        return alarm if alarm and alarm.score >= self._by_itself else None
-
-    def _alarm(self, analysis: Analysis, likeness: Floats) -> Alarm | None:
-        urgency, *kinds = likeness @ self._coefficients
+    def _sound_of(self, analysis: Analysis, likeness: Floats) -> "_Sound":
+        urgency, *kinds = (likeness @ self._coefficients).tolist()
         alike, unlike = likeness[: len(self._examples)], likeness[len(self._examples) :]
-        urgency += _NEARNESS * (_nearest(alike) - _nearest(unlike))
-        met = self._rules_met(analysis)
-        if urgency < (self._by_rule if met else self._by_itself):
+        return _Sound(analysis, urgency + _NEARNESS * (_nearest(alike) - _nearest(unlike)), kinds, alike)
+
+    def _alarm(self, sound: "_Sound", by_itself: float, by_rule: float) -> Alarm | None:
+        """Return the notice for what scores enough by itself, or enough for what also meets a rule."""
+        met = self._rules_met(sound.analysis)
+        if sound.urgency < (by_rule if met else by_itself):
             return None
-        if not met and len(analysis.words) < self._fewest_words:
+        if not met and len(sound.analysis.words) < self._fewest_words:
             return None
         of_rules = {rule.kind for rule in met}
-        kind = max((s + _RULES_KIND * (k in of_rules), k) for s, k in zip(kinds, self._notices, strict=True))[1]
-        rule, example = next(self._examples[i] for i in alike.argsort()[::-1] if self._examples[i][0].kind == kind)
+        kind = max((s + _RULES_KIND * (k in of_rules), k) for s, k in zip(sound.kinds, self._notices, strict=True))[1]
+        nearest_first = (self._examples[i] for i in sound.alike.argsort()[::-1])
+        rule, example = next((rule, text) for rule, text in nearest_first if rule.kind == kind)
         rule = next((rule for rule in met if rule.kind == kind), rule)
-        return Alarm(rule.id, rule.reason, self._notices[kind], example, float(urgency))
+        return Alarm(rule.id, rule.reason, self._notices[kind], example, sound.urgency)
 
     def _rules_met(self, analysis: Analysis) -> list[Rule]:
         cues = self._cues.present(analysis)
@@ -218,6 +224,25 @@ class Triage:
         for row, (rule, _) in enumerate(self._examples):
             targets[row, [0, 1 + kinds.index(rule.kind)]] = 1
         return targets
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """How a text sounds: how urgent in all and of each kind, and how like each example; no words, not urgent."""
+
+    analysis: Analysis
+    urgency: float = -np.inf
+    kinds: Sequence[float] = ()
+    alike: Floats = field(default_factory=lambda: np.empty(0))
+
+
+def _parts(utterance: str) -> list[str]:
+    """Return the sentences of an utterance or, if it is one sentence, its clauses; none if it is of one piece."""
+    for end in (_SENTENCE_END, _CLAUSE_END):
+        parts = [part for part in end.split(utterance) if part.strip()]
+        if len(parts) > 1:
+            return parts[:_MOST_PARTS]
+    return []
 
 
 def _nearest(likeness: Floats) -> float:

@@ -663,11 +663,26 @@ def test_a_file_whose_examples_turn_out_right_has_nothing_wrong(small: Build) ->
         ("can acupuncture help? worst headache of my life", "medical"),
         ("my husband just had a seizure. can acupuncture help?", "medical"),
         ("no puedo respirar. cuanto cuesta?", "medical"),
+        ("send an ambulance. and where are you?", "medical"),
+        ("he is choking right now, how much is a session", "medical"),
+        ("Hi, my niece gave me a voucher. I want to kill myself. Do you take Blue Cross?", "crisis"),
+        (
+            "I came in last week and it was lovely! My chest feels crushed and one arm is going numb. "
+            "Could you tell me what a second visit costs, and whether Saturday would be possible?",
+            "medical",
+        ),
     ],
 )
 def test_a_question_in_another_sentence_hides_no_emergency(own_faq, utterance, kind):
     assert own_faq.alarm(utterance).kind.id == kind
 
 
-def test_a_sentence_out_of_its_context_raises_no_alarm(own_faq):
-    assert own_faq.alarm("I had a stroke. In 2015. Can I come?") is None
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "I had a stroke. In 2015. Can I come?",
+        "took 1,000 steps before breakfast, do you open at 8:30?",
+    ],
+)
+def test_a_part_out_of_its_context_raises_no_alarm(own_faq, utterance):
+    assert own_faq.alarm(utterance) is None
