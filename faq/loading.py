@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from rapidfuzz import fuzz
 
 from faq import model
-from faq.model import ID_LENGTH, Answers, Clinic, Content, Lexicon, Record, Safety, Topic, Wording
+from faq.model import ID_LENGTH, PHRASE_TAGS, Answers, Clinic, Content, Lexicon, Record, Safety, Topic, Wording
 from faq.problems import ContentError, Problem, nearest
 from faq.reading import Document, Fields, Items, Node, Text, in_quotes, quoted, read, shorten
 from faq.triage import fault_of
@@ -242,7 +243,7 @@ class _Fault:
     @property
     def nearest(self) -> str | None:
         """The known name that an unknown one is likely to mean."""
-        return nearest(self.name, self.record.model_fields) if self.record else None
+        return nearest(self.name, _fields(self.record)) if self.record else None
 
 
 def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | None:
@@ -266,6 +267,7 @@ def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | No
 
 def _fault(root: Node, shape: Any, kind: str, path: Place) -> _Fault:
     """Follow the path through the nodes, as far as there is something written, and through the records."""
+    path = tuple(part for part in path if part not in PHRASE_TAGS)
     node, line, record = root, 1, _record_in(shape)
     for part in path:
         if isinstance(node, Items) and isinstance(part, int):
@@ -275,11 +277,16 @@ def _fault(root: Node, shape: Any, kind: str, path: Place) -> _Fault:
             line, node = pair[0].line, pair[1]
         else:
             break
-        known = record.model_fields.get(str(part)) if record else None
+        known = _fields(record).get(str(part)) if record else None
         record = (known and _record_in(known.annotation)) or record
     if isinstance(node, Text) and node.value:
         line = node.line
     return _Fault(kind, path, line, node, record)
+
+
+def _fields(record: type[Record]) -> dict[str, FieldInfo]:
+    """Return the record's fields by the names that stand before their colons."""
+    return {field.alias or name: field for name, field in record.model_fields.items()}
 
 
 def _record_in(annotation: Any) -> type[Record] | None:
@@ -291,8 +298,9 @@ def _record_in(annotation: Any) -> type[Record] | None:
 
 def _names(record: type[Record]) -> set[str]:
     """Return every name that may stand before a colon in the record, or in a record within."""
-    within = [inner for field in record.model_fields.values() if (inner := _record_in(field.annotation))]
-    return set(record.model_fields).union(*map(_names, within))
+    fields = _fields(record)
+    within = [inner for field in fields.values() if (inner := _record_in(field.annotation))]
+    return set(fields).union(*map(_names, within))
 
 
 def _sentence(fault: _Fault) -> str:
@@ -328,7 +336,7 @@ def _missing(fault: _Fault) -> str:
 def _unknown(fault: _Fault) -> str:
     if fault.nearest:
         return f"`{fault.name}`: did you mean `{fault.nearest}`?"
-    known = ", ".join(f"`{name}`" for name in fault.record.model_fields) if fault.record else "nothing"
+    known = ", ".join(f"`{name}`" for name in _fields(fault.record)) if fault.record else "nothing"
     return f"`{fault.name}` is not known here. Known here: {known}."
 
 
@@ -358,7 +366,7 @@ def _not_fields(fault: _Fault) -> str:
     if not fault.path:
         return "This file should consist of names with colons, and what belongs to each below it."
     record = fault.record if fault.kind == "model_type" else None
-    names = [name for name, field in record.model_fields.items() if field.is_required()] if record else []
+    names = [name for name, field in _fields(record).items() if field.is_required()] if record else []
     example = ", ".join(f"`{name}: …`" for name in names) or "`name: text`"
     return f"{fault.subject} needs lines such as {example}, indented by spaces."
 
@@ -509,7 +517,7 @@ def _names_under(document: Document, section: str, record: type[Record]) -> _Kno
     """Return what stands before the colons of the section."""
     there = _field(document.root, section)
     names = there.by_name if isinstance(there, Fields) else {}
-    misspelt = isinstance(document.root, Fields) and document.root.by_name.keys() - record.model_fields.keys()
+    misspelt = isinstance(document.root, Fields) and document.root.by_name.keys() - _fields(record).keys()
     return _Known(document.file, section, names, bool(names) or not (there or misspelt or document.guessed))
 
 
@@ -569,7 +577,7 @@ def _phrases(cues: Node | None) -> Iterator[Text]:
 
 def _leaves(record: type[Record], *path: str) -> Iterator[tuple[str, ...]]:
     """Yield the way to each text of the record."""
-    for name, field in record.model_fields.items():
+    for name, field in _fields(record).items():
         inner = _record_in(field.annotation)
         yield from _leaves(inner, *path, name) if inner else [(*path, name)]
 

@@ -1,9 +1,9 @@
 """The records of the FAQ as its YAML files hold them: frozen, checked, and free of any behaviour."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, StringConstraints, Tag
 
 # Callback data holds 64 bytes and a start payload 64 characters: an id leaves room for what stands beside it.
 ID_LENGTH = 40
@@ -154,8 +154,18 @@ class Unlike(Record):
     phrase: Text = Field(alias="not")
 
 
+# In pydantic's errors these stand in the way to a phrase, to tell by which of the two it was read.
+PHRASE_TAGS = ("a phrase", "a phrase that does not count")
+
+
+def _tag(phrase: Any) -> str:
+    return PHRASE_TAGS[isinstance(phrase, Unlike) or (isinstance(phrase, dict) and "not" in phrase)]
+
+
 # A phrase is words one after the other, whatever their endings; "1-17 years old" holds any of the numbers.
-Phrases = tuple[Text | Unlike, ...]
+Phrases = tuple[
+    Annotated[Annotated[Text, Tag(PHRASE_TAGS[0])] | Annotated[Unlike, Tag(PHRASE_TAGS[1])], Discriminator(_tag)], ...
+]
 # One combination or several: all cues of one must be there.
 Combinations = tuple[tuple[Id, ...], ...]
 

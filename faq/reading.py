@@ -295,6 +295,10 @@ def _line(mark: Any) -> int:
     return int(mark.line) + 1
 
 
+def _place(mark: Any) -> int:
+    return int(mark.index)
+
+
 def _refusal(problem: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
@@ -319,7 +323,9 @@ def _collection(start: yaml.CollectionStartEvent, children: list[Node], last: in
     last = last if start.flow_style else max(first, last - 1)
     if isinstance(start, yaml.SequenceStartEvent):
         return Items(first, last, children)
-    return Fields(first, last, list(zip(children[::2], children[1::2], strict=True)), bool(start.flow_style))
+    # In [a: b] YAML sees {a: b}, though nobody wrote the braces.
+    braces = bool(start.flow_style) and _place(start.start_mark) < _place(start.end_mark)
+    return Fields(first, last, list(zip(children[::2], children[1::2], strict=True)), braces)
 
 
 def _leaf(document: Document, event: yaml.NodeEvent) -> Text:

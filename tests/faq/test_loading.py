@@ -305,6 +305,7 @@ def test_a_safety_yaml_whose_names_all_lead_somewhere_is_sound():
             "The id `it-burns` is taken",
         ),
         ("[it burns]", "[]", 10, "`examples` is empty. Write at least one, or delete the whole item."),
+        ("[it burns]", "[it burns]\n    nt: [a candle]", 11, "`nt`: did you mean `not`?"),
         ("    examples: [it burns]\n", "", 6, "The item `it-burns` has no `examples`. Add a line to it: examples: …"),
         ("applies_to", "  - {id: children, text: A., cues: [[burning]]}\napplies_to", 13, "The id `children` is"),
         (
@@ -336,9 +337,14 @@ def test_the_products_own_safety_yaml_may_name_entries_that_another_faq_lacks(fo
         ("call 555-1234567", "`555-1234567` stands for 1234013 numbers, and 500 are the most. If it is no range, w"),
         ("1-501", "`1-501` stands for 501 numbers, and 500 are the most."),
         ("{not: 9-1 men}", "`9-1` goes down."),
+        ("911", 'YAML reads `911` as a number. Put it in quotes: "911"'),
+        ("{not: 911}", 'YAML reads `911` as a number. Put it in quotes: "911"'),
+        ("[fire, smoke]", "A line of `burning` is one text, but a list stands here."),
+        ("burns: badly", 'A colon within a text confuses YAML. Put the whole text in quotes: "burns: badly"'),
+        ("{not: burning, nott: question}", "`nott`: did you mean `not`?"),
     ],
 )
-def test_a_range_of_numbers_that_is_none_is_told(phrase, message):
+def test_a_phrase_that_is_none_is_told_once(phrase, message):
     [(line, told_message)] = told(FAQ, safety=SAFETY.replace("on fire", phrase))
     assert line == 4
     assert told_message.startswith(message)
