@@ -36,8 +36,9 @@ _RULES_KIND = 0.25
 _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
 _NEGATED_WITHIN = 3
-# A message of this score or more may hide an emergency among other words. Then its sentences, or its clauses if it is
-# one sentence, are looked at by themselves; out of context a part must be urgent beyond doubt. Table 6 again.
+# A message of this score or more, or that meets a rule, may hide an emergency among other words. Then its sentences, or
+# its clauses if it is one sentence, are looked at by themselves; out of context a part must be urgent beyond doubt.
+# Evidence: docs/matching.md, section 7.
 _MAY_HIDE = -1.2
 _PART_ALARMS, _PART_ALARMS_BY_RULE = 0.9, 0.4
 # Of so many parts; most messages have one or two.
@@ -130,7 +131,7 @@ class Triage:
         whole = self._sound(self._corpus.read(utterance))
         if alarm := self._alarm(whole, self._by_itself, self._by_rule):
             return alarm
-        if whole.urgency < _MAY_HIDE:
+        if whole.urgency < _MAY_HIDE and not self._rules_met(whole.analysis):
             return None
         # A question beside it must not hide an emergency.
         parts = map(self._sound, map(self._corpus.read, _parts(utterance)))
@@ -247,7 +248,8 @@ def _parts(utterance: str) -> list[str]:
 
 def _nearest(likeness: Floats) -> float:
     """Return the mean likeness of the few texts that are most alike."""
-    return float(np.sort(likeness)[-_NEIGHBOURS:].mean())
+    few = min(_NEIGHBOURS, len(likeness))
+    return float(np.partition(likeness, -few)[-few:].mean())
 
 
 def _is_met(combinations: Iterable[Sequence[str]], present: set[str]) -> bool:

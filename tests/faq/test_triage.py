@@ -498,6 +498,21 @@ def test_an_alarm_tells_its_notice_its_rule_and_the_example_it_sounds_like(small
     assert (alarm.kind.text, alarm.rule, alarm.example) == ("Run.", "it-burns", "the shop is on fire")
 
 
+def test_a_first_example_alarms_though_nothing_else_is_written_yet(small: Build) -> None:
+    only = {"id": "it-burns", "kind": "fire", "reason": "Fire spreads.", "examples": ["the shop is on fire"]}
+    gate = small(rules=[only], harmless=[])
+    assert gate.alarm("the shop is on fire")
+    assert gate.alarm("do you rent bicycles") is None
+
+
+@pytest.mark.parametrize("between", [". ", ", ", " - ", "\n"])
+def test_other_words_around_it_hide_no_emergency(small: Build, between: str) -> None:
+    said = ["lend me a bicycle for the weekend", "the shop is on fire", "what does a repair cost"]
+    alarm = small().alarm(between.join(said))
+    assert alarm is not None
+    assert alarm.example == "the shop is on fire"
+
+
 def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> None:
     alarm = small().alarm("smoke and flames everywhere")
     assert alarm is not None
