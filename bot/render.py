@@ -157,6 +157,8 @@ class Renderer:
             copied = CopyTextButton(_copied(utterance))
             parts.append(to_html(self._wording.fallback_contact))
             buttons += [InlineKeyboardButton(self._wording.buttons.copy_question, copy_text=copied), contact]
+        if cautions and (careful := self._faq.cautioning(None)):
+            buttons.append(_entry_button(careful))
         if topic:
             parts.append(_about(self._wording.fallback_near, topic))
             buttons.append(_button(topic.title, f"{Pressed.TOPIC_ANEW}:{topic.id}"))

@@ -45,7 +45,7 @@ class Answer(Decided):
 
 @dataclass(frozen=True)
 class Clarify(Decided):
-    """Two or three entries, one of which was probably meant."""
+    """One to three entries, one of which was probably meant."""
 
     kind: ClassVar = "clarify"
 
@@ -111,9 +111,10 @@ class Edition:
         """Return the topic's entries in the order of the file."""
         return tuple(entry for entry in self.entries.values() if entry.topic == topic.id)
 
-    def cautioning(self, entry: Entry) -> Entry | None:
-        """Return the entry that tells more about cautions, unless it is this one."""
-        return None if entry.id == self._safety.see else self.entries.get(self._safety.see or "")
+    def cautioning(self, shown: Entry | None) -> Entry | None:
+        """Return the entry that tells more about cautions, unless it is the one that is shown."""
+        more = self.entries.get(self._safety.see or "")
+        return None if more == shown else more
 
     def beside(self, shown: Iterable[Entry], cautions: Iterable[Caution]) -> tuple[Caution, ...]:
         """Return those that belong beside the entries: all where treatment is spoken of, else what comes first."""
@@ -160,7 +161,7 @@ class Faq(Edition):
             return Smalltalk(ranking, "abilities")
         if ranking.smalltalk_score >= self._thresholds.smalltalk and len(ranking.analysis.words) <= _SMALLTALK_WORDS:
             return Smalltalk(ranking, ranking.smalltalk)
-        chosen = self._of_several(utterance, ranking) or self._chosen(ranking)
+        chosen = self._with_parts(utterance, self._chosen(ranking))
         if about and not isinstance(chosen, Answer):
             chosen = self._following_up(utterance, about) or chosen
         return replace(chosen, cautions=self._cautions(utterance, chosen))
@@ -178,20 +179,28 @@ class Faq(Edition):
             return Clarify(ranking, tuple(candidate.entry for candidate in shown))
         return Fallback(ranking, self._likely_topic(ranking))
 
-    def _of_several(self, utterance: str, ranking: Ranking) -> Answer | None:
-        """Return the answer to the first of several questions that are each sure, with the next one beside it."""
+    def _with_parts(self, utterance: str, chosen: Answer | Clarify | Fallback) -> Answer | Clarify | Fallback:
+        """Answer the first of several questions that are each sure, with the next one beside it; offer a single one."""
+        least = 1 if isinstance(chosen, Fallback) else 2
+        match self._surely_asked(utterance, least):
+            case [first, second]:
+                return Answer(chosen.ranking, first, second)
+            case [only] if isinstance(chosen, Fallback):
+                return Clarify(chosen.ranking, (only,))
+        return chosen
+
+    def _surely_asked(self, utterance: str, least: int) -> list[Entry]:
+        """Return the entries that two of the questions in a message surely ask for, or what was found of them."""
         parts = [part for part in _QUESTION.findall(utterance) if any(map(str.isalnum, part))][:_MOST_QUESTIONS]
         sure = dict[str, Entry]()
-        for looked_at, part in enumerate(parts):
+        for looked_at, part in enumerate(parts if len(parts) > 1 else ()):
             # A look takes as long as a message does, and most parts are no sure question by themselves.
-            if len(sure) + len(parts) - looked_at < 2:
-                return None
+            if len(sure) == 2 or len(sure) + len(parts) - looked_at < least:
+                break
             chosen = self._chosen(self._rank(part))
             if isinstance(chosen, Answer):
                 sure[chosen.entry.id] = chosen.entry
-            if len(sure) == 2:
-                return Answer(ranking, *sure.values())
-        return None
+        return [*sure.values()]
 
     def _following_up(self, utterance: str, about: Entry) -> Clarify | None:
         """Understand "and for children?" with the question of the entry that it replies to."""
@@ -215,6 +224,6 @@ class Faq(Edition):
                 shown: tuple[Entry, ...] = (entry,)
             case Clarify(entries=entries):
                 shown = entries
-            case Fallback():
-                shown = ()
+            case Fallback(topic=topic):
+                shown = self.entries_of(topic) if topic else ()
         return self.beside(shown, self.triage.cautions(utterance))

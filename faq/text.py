@@ -22,7 +22,10 @@ Hashes = np.ndarray[tuple[int], np.dtype[np.int64]]
 Words = tuple[str, ...]
 Corrections = tuple[tuple[str, str], ...]  # what was typed, and what was meant
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+# Signs that stand with a letter, such as the vowels of Devanagari, belong to its word.
+_MARKS = "".join(sign for sign in map(chr, range(0x300, 0x3100)) if unicodedata.category(sign).startswith("M"))
+_WORD = re.compile(rf"[^\W_](?:'?[^\W_]|[{_MARKS}])*")
+_ACCENTED = re.compile(r"([a-z])[\u0300-\u036f]+")
 _STRETCHED = re.compile(r"(.)\1{2,}")
 # Shorter words have too many neighbours to be mended; from the second length on, two mistakes are believable.
 _ONE_MISTAKE, _TWO_MISTAKES = 4, 8
@@ -92,7 +95,7 @@ class WordList:
     def _hashes(self) -> Hashes:
         if self._code is None:
             return np.empty(0, np.int64)
-        key = f"{self._code}-{version('pyspellchecker')}"
+        key = f"{self._code}-bare-{version('pyspellchecker')}"
         if self._cache and (kept := self._cache.load("words", key)) is not None:
             return kept["hashes"]
         hashes = _listed(self._code)
@@ -105,7 +108,7 @@ class WordList:
 def _listed(code: str) -> Hashes:
     from spellchecker import SpellChecker  # takes 0.15 s and 30 MB; later starts find the hashes in the cache
 
-    words = SpellChecker(language=code).word_frequency.dictionary
+    words = set(map(_bare, SpellChecker(language=code).word_frequency.dictionary))
     return np.sort(np.fromiter(map(_hash, words), np.int64, len(words)))
 
 
@@ -200,4 +203,8 @@ def _stemmer(language: str) -> Callable[[str], str]:
 
 
 def _bare(word: str) -> str:
-    return word.removesuffix("'s").replace("'", "")
+    """Return the word without a possessive, apostrophes, and the accents of Latin letters: phones leave them out."""
+    word = word.removesuffix("'s").replace("'", "")
+    if word.isascii():
+        return word
+    return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", word)))

@@ -41,7 +41,7 @@ _NEGATED_WITHIN = 3
 # Evidence: docs/matching.md, section 7.
 _MAY_HIDE = -1.2
 _PART_ALARMS, _PART_ALARMS_BY_RULE = 0.9, 0.4
-# Of so many parts; most messages have one or two.
+# Of so many parts, those that meet a rule before others; most messages have one or two.
 _MOST_PARTS = 12
 _SENTENCE_END = re.compile(r"[.!?\n\u2026\uff1f\u061f\u3002]+")
 _CLAUSE_END = re.compile(r"[,:](?!\d)|[;()\u2013\u2014\u060c\u3001\uff0c\uff1b]|\s-\s")
@@ -134,8 +134,10 @@ class Triage:
         if whole.urgency < _MAY_HIDE and not self._rules_met(whole.analysis):
             return None
         # A question beside it must not hide an emergency.
-        parts = map(self._sound, map(self._corpus.read, _parts(utterance)))
-        alarms = (self._alarm(part, _PART_ALARMS, _PART_ALARMS_BY_RULE) for part in parts)
+        parts = [*map(self._corpus.read, _parts(utterance))]
+        if len(parts) > _MOST_PARTS:  # people come to the point last
+            parts = sorted(parts[::-1], key=lambda part: not self._rules_met(part.analysis))[:_MOST_PARTS]
+        alarms = (self._alarm(self._sound(part), _PART_ALARMS, _PART_ALARMS_BY_RULE) for part in parts)
         return next(filter(None, alarms), None)
 
     def cautions(self, utterance: str) -> tuple[Caution, ...]:
@@ -242,7 +244,7 @@ def _parts(utterance: str) -> list[str]:
     for end in (_SENTENCE_END, _CLAUSE_END):
         parts = [part for part in end.split(utterance) if part.strip()]
         if len(parts) > 1:
-            return parts[:_MOST_PARTS]
+            return parts
     return []
 
 

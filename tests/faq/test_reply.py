@@ -156,6 +156,12 @@ def test_two_sure_questions_in_one_message_are_both_answered(shop):
     assert (reply.entry.id, reply.also.id) == ("rental", "helmets")
 
 
+def test_of_two_questions_the_one_that_has_an_answer_is_offered(with_thresholds):
+    reply = with_thresholds(clarify=NEVER).reply("do you sell pizza with ham? Do I get a helmet?")
+    assert isinstance(reply, Clarify)
+    assert [entry.id for entry in reply.entries] == ["helmets"]
+
+
 @pytest.mark.parametrize(
     "utterance", ["Can I rent a bicycle? hire a bike?", "Can I rent a bicycle? Thanks, Pat", "?? a"]
 )
@@ -200,6 +206,14 @@ def test_a_caution_is_said_where_treatment_is_spoken_of_or_always_if_it_comes_fi
 def test_an_offer_carries_the_cautions_of_what_it_offers(with_thresholds):
     reply = with_thresholds(answer=NEVER, clarify=ALWAYS).reply("rent a bicycle for my child")
     assert isinstance(reply, Clarify)
+    assert [caution.id for caution in reply.cautions] == ["children"]
+
+
+def test_a_topic_that_is_named_carries_the_cautions_of_what_it_holds(with_thresholds):
+    faq = with_thresholds(answer=NEVER, clarify=NEVER, topic=1e-9)
+    reply = faq.reply("rent a bicycle for my child")
+    assert isinstance(reply, Fallback)
+    assert reply.topic
     assert [caution.id for caution in reply.cautions] == ["children"]
 
 

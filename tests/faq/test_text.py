@@ -46,6 +46,15 @@ def test_what_cannot_be_seen_makes_no_difference(typed, meant):
     assert normalize(typed) == meant
 
 
+def test_accents_of_latin_letters_may_be_left_out_and_other_scripts_keep_their_signs(analyzer):
+    assert analyzer.spelled_out("Tomé el café, señor") == ["tome", "el", "cafe", "senor"]
+    assert analyzer.spelled_out("ki\u0302") == ["ki"]
+    assert analyzer.spelled_out("\u0915\u093f\u0924\u0928\u093e \u0433\u0435\u0439") == [
+        "\u0915\u093f\u0924\u0928\u093e",
+        "\u0433\u0435\u0439",
+    ]
+
+
 def test_punctuation_and_emoji_are_no_words():
     assert split_words("so... how big?! 😀 it's 3") == ["so", "how", "big", "it's", "3"]
 

@@ -692,6 +692,16 @@ def test_a_question_in_another_sentence_hides_no_emergency(own_faq, utterance, k
     assert own_faq.alarm(utterance).kind.id == kind
 
 
+def test_an_emergency_at_the_end_of_a_long_story_is_noticed(own_faq):
+    story = "We moved here in spring. The garden is lovely. My sister visits on Sundays. She brings cake. " * 5
+    assert own_faq.alarm(f"{story} I want to kill myself.").kind.id == "crisis"
+
+
+def test_an_emergency_is_noticed_without_its_accents(own_faq):
+    assert own_faq.alarm("me tomé muchísimas pastillas").kind.id == "poisoning"
+    assert own_faq.alarm("me tome muchisimas pastillas").kind.id == "poisoning"
+
+
 @pytest.mark.parametrize(
     "utterance",
     [
