@@ -45,6 +45,7 @@ async def bot(server: TelegramServer, port: int, folder: Path) -> AsyncIterator[
         "TELEGRAM_API_URL": server.url,
         "WEBHOOK_URL": f"http://127.0.0.1:{port}",
         "WEBHOOK_SECRET": SECRET,
+        "DATABASE_URL": f"sqlite:///{folder / 'database.sqlite'}",
         "HOST": "127.0.0.1",
         "PORT": str(port),
     }

@@ -15,6 +15,7 @@ from telegram.request import BaseRequest, RequestData
 from bot.app import App, build_application, build_bot
 from bot.handlers import Handlers
 from bot.markdown import is_blank
+from faq.model import PORT
 
 Json = dict[str, Any]
 
@@ -55,7 +56,7 @@ _TAGS = dict.fromkeys(_BARE_TAGS, "") | {
 _PIECE = re.compile(r"<(?P<close>/?)(?P<tag>[^<>\s/]*)(?P<attributes>[^<>]*)>|(?P<text>[^<>]+)|(?P<stray>[<>])")
 _ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|#\d+|#x[0-9a-fA-F]+);)")
 _MARKED = re.compile(r"(?P<bot_command>(?<!\S)/[a-z0-9_]+(?:@\w+)?)|(?P<mention>@\w+)", re.IGNORECASE)
-_URL = re.compile(r"(?:https?://[\w.-]+\.[\w-]+(?::[1-9]\d{0,3})?(?:[/?#].*)?|tg://.+)", re.IGNORECASE)
+_URL = re.compile(rf"(?:https?://[\w.-]+\.[\w-]+(?::{PORT})?(?:[/?#].*)?|tg://.+)", re.IGNORECASE)
 
 
 class RefusedError(Exception):

@@ -40,9 +40,9 @@ async def run_bot(settings: Settings, token: str, load: Load) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(_log_by_type)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    faq = load(None)  # until then a signal ends the process at once: there is nothing to close yet
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
-    faq = load(None)
     storage = await open_storage(settings)
     try:
         await _serve(settings, token, load, faq, storage, stop)
@@ -120,6 +120,6 @@ async def _served(settings: Settings, routes: Callable[[], "Web"]) -> AsyncItera
 
 
 def _log_by_type(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log by its type what nobody caught: asyncio would log it whole, perhaps with a person's words or the token."""
+    """Log by its type what nobody caught: asyncio would tell the arguments, perhaps a person's words, too."""
     told = cause(context.get("exception"))
-    log.error("%s: %s", context["message"], told["error"], extra=figures(**told))
+    log.error("nobody caught this: %s", told["error"], extra=figures(**told))

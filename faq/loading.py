@@ -57,7 +57,7 @@ def load(path: Path, refusal: Refusal = lambda _: None, misfits: Misfits = lambd
     _check_safety(dangers, written)
     clinic = _clinic(_values(written))
     for text in _notices(dangers):
-        _check_sentence(dangers, text, _filled(text.value, clinic).strip(), refusal)
+        _check_filled(dangers, text, clinic, (), refusal)
     lexicon = _record(words, _values(words), Lexicon)
     background = _record(unanswered, _values(unanswered), dict[model.Text, tuple[model.Text, ...]])
     problems = [problem for document in (written, own, words, unanswered, dangers) for problem in document.problems]
@@ -638,16 +638,19 @@ def _check_wording(written: Document, own: Document, clinic: Clinic, refusal: Re
     sentences = {path: (own, text) for path, text in _sentences(own).items()}
     sentences |= {path: (written, text) for path, text in _sentences(written).items()}
     for path, (document, text) in sentences.items():
-        known = [*_placeholders(clinic), *_FILLED_LATER.get(path[0], ())]
-        unknown = [name for name in _PLACEHOLDER.findall(text.value) if name not in known]
-        for name in dict.fromkeys(unknown):
-            names = sorted(known, key=lambda other: -fuzz.ratio(name, other))
-            listed = ", ".join(f"{{{other}}}" for other in names)
-            document.problem(
-                text.line, f"`{{{shorten(name)}}}` is filled by nothing. What can be filled here: {listed}."
-            )
-        if not unknown and text.value.strip():
-            _check_sentence(document, text, _filled(text.value, clinic).strip(), refusal)
+        _check_filled(document, text, clinic, _FILLED_LATER.get(path[0], ()), refusal)
+
+
+def _check_filled(document: Document, text: Text, clinic: Clinic, later: Iterable[str], refusal: Refusal) -> None:
+    """Note names in braces that nothing fills, now or `later`, and a sentence that Telegram would refuse."""
+    known = [*_placeholders(clinic), *later]
+    unknown = [name for name in _PLACEHOLDER.findall(text.value) if name not in known]
+    for name in dict.fromkeys(unknown):
+        names = sorted(known, key=lambda other: -fuzz.ratio(name, other))
+        listed = ", ".join(f"{{{other}}}" for other in names)
+        document.problem(text.line, f"`{{{shorten(name)}}}` is filled by nothing. What can be filled here: {listed}.")
+    if not unknown and text.value.strip():
+        _check_sentence(document, text, _filled(text.value, clinic).strip(), refusal)
 
 
 def _check_sentence(document: Document, text: Text, filled: str, refusal: Refusal) -> None:

@@ -12,9 +12,9 @@ Text = Annotated[str, Strict(), StringConstraints(strip_whitespace=True, min_len
 Id = Annotated[str, Strict(), StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=ID_LENGTH)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1)]
-Address = Annotated[
-    str, Strict(), StringConstraints(pattern=r"^https?://[\w-]+(\.[\w-]+)+(:[1-9]\d{0,3})?([/?#]\S*)?$")
-]
+# The pattern of a port, 1 to 65535.
+PORT = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+Address = Annotated[str, Strict(), StringConstraints(pattern=rf"^https?://[\w-]+(\.[\w-]+)+(:{PORT})?([/?#]\S*)?$")]
 
 
 class Record(BaseModel):

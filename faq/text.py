@@ -175,7 +175,7 @@ class Analyzer:
         self.speller = Speller(vocabulary, chain.from_iterable(known), WordList(lexicon.language, cache))
         self.term = lru_cache(_REMEMBERED_WORDS)(self._term)
         # What tells this analyzer from one that reads some text otherwise.
-        self.fingerprint = repr((lexicon, sorted(vocabulary.items()), Stemmer.version()))
+        self.fingerprint = repr((lexicon, sorted(vocabulary.items()), Stemmer.version(), version("pyspellchecker")))
 
     def analyze(self, utterance: str) -> Analysis:
         """Return the utterance's words as they were meant, and their terms."""
@@ -187,8 +187,11 @@ class Analyzer:
 
     def spelled_out(self, utterance: str) -> list[str]:
         """Return the words as typed, abbreviations written out."""
-        typed = split_words(normalize(utterance))
-        return [full for word in typed for full in self._abbreviations.get(word) or [_bare(word)]]
+        typed = normalize(utterance).split()
+        return [full for token in typed for full in self._abbreviations.get(token) or self._words_of(token)]
+
+    def _words_of(self, token: str) -> list[str]:
+        return [full for word in split_words(token) for full in self._abbreviations.get(word) or [_bare(word)]]
 
     def _term(self, word: str) -> str:
         stem = self._stem(word)

@@ -36,11 +36,11 @@ _RULES_KIND = 0.25
 _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
 _NEGATED_WITHIN = 3
-# A message of this score or more, or that meets a rule, may hide an emergency among other words. Then its sentences, or
-# its clauses if it is one sentence, are looked at by themselves; out of context a part must be urgent beyond doubt.
+# A message of this score or more, or that meets a rule, may hide an emergency among other words. Then its sentences and
+# their clauses are looked at by themselves; out of context a part must be urgent beyond doubt.
 # Evidence: docs/matching.md, section 7.
 _MAY_HIDE = -1.2
-_PART_ALARMS, _PART_ALARMS_BY_RULE = 0.9, 0.4
+_PART_ALARMS, _PART_ALARMS_BY_RULE = 1.1, 0.4
 # Of so many parts, those that meet a rule before others; most messages have one or two.
 _MOST_PARTS = 12
 _SENTENCE_END = re.compile(r"[.!?\n\u2026\uff1f\u061f\u3002]+")
@@ -240,12 +240,14 @@ class _Sound:
 
 
 def _parts(utterance: str) -> list[str]:
-    """Return the sentences of an utterance or, if it is one sentence, its clauses; none if it is of one piece."""
-    for end in (_SENTENCE_END, _CLAUSE_END):
-        parts = [part for part in end.split(utterance) if part.strip()]
-        if len(parts) > 1:
-            return parts
-    return []
+    """Return the sentences of an utterance and the clauses of each, but nothing that is of one piece."""
+    sentences = _split(_SENTENCE_END, utterance)
+    clauses = [clauses for sentence in sentences if len(clauses := _split(_CLAUSE_END, sentence)) > 1]
+    return [*(sentences if len(sentences) > 1 else ()), *chain.from_iterable(clauses)]
+
+
+def _split(end: re.Pattern[str], text: str) -> list[str]:
+    return [part for part in end.split(text) if part.strip()]
 
 
 def _nearest(likeness: Floats) -> float:

@@ -9,7 +9,10 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.errors import UserError
 
-_WRONG_URL = "DATABASE_URL: write sqlite:///path/to/file.sqlite or postgresql://user:password@host/database."
+_WRONG_URL = (
+    "DATABASE_URL: write sqlite:///path/to/file.sqlite or postgresql://user:password@host/database, "
+    "with %40 for an @ in the password and %23 for a #."
+)
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 # A server that is silent for so long is gone: waiting longer only fills the queue.
 _SILENT_SECONDS = 5
@@ -29,7 +32,8 @@ def address(url: str | URL) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise UserError(_WRONG_URL) from None
-    if parsed.drivername in _POSTGRESQL and parsed.database:
+    # An @ or # in a password that is not written as %40 or %23 would make the rest of it a host.
+    if parsed.drivername in _POSTGRESQL and parsed.database and not {*"@#"} & {*(parsed.host or "")}:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed

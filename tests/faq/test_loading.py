@@ -296,6 +296,13 @@ def test_a_safety_yaml_whose_names_all_lead_somewhere_is_sound():
             13,
             "There is no `does-it-hrt` under `entries:` in answers.yaml. D",
         ),
+        (
+            "Run.}",
+            '"Run and call {emergancy}."}',
+            2,
+            "`{emergancy}` is filled by nothing. What can be filled here: {emergency}",
+        ),
+        ("Ask first.", '"Ask {you} first."', 12, "`{you}` is filled by nothing."),
         ("see: how-long", "see: is-it-safe", 14, "There is no `is-it-safe` under `entries:` in answers.yaml. Write it"),
         ("Run.}", "Run.}\n  - {id: fire, text: Go.}", 3, "The id `fire` is taken, at line 2."),
         (

@@ -63,6 +63,7 @@ def test_punctuation_and_emoji_are_no_words():
     ("typed", "words"),
     [
         ("how big are the needels", "how big are the needles"),
+        ("is it w/o pain? u r", "is it without pain you r"),
         ("acupunture", "acupuncture"),
         ("acupucnture", "acupuncture"),  # a swap is one mistake
         ("treetmint", "treatment"),  # two, in a long word

@@ -806,6 +806,8 @@ async def test_a_key_that_is_set_counts_for_more_than_a_file(folder, monkeypatch
         "sqlite:///:memory:",
         "mysql://a:secret@b/c",
         "postgresql://secret@host",
+        "postgresql://user:pass@secret@host/database",
+        "postgresql://user:pass@secret#x@host/database",
         "http://x:y/secret",
     ],
 )
