@@ -681,6 +681,8 @@ def test_a_file_whose_examples_turn_out_right_has_nothing_wrong(small: Build) ->
         ("send an ambulance. and where are you?", "medical"),
         ("he is choking right now, how much is a session", "medical"),
         ("Hi, my niece gave me a voucher. I want to kill myself. Do you take Blue Cross?", "crisis"),
+        ("Hello! how much is a session, i want to kill myself, my number ends in 4", "crisis"),
+        ("Good morning! what does it cost, dad talks gibberish all of a sudden, thank you", "medical"),
         (
             "I came in last week and it was lovely! My chest feels crushed and one arm is going numb. "
             "Could you tell me what a second visit costs, and whether Saturday would be possible?",
