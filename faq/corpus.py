@@ -23,11 +23,17 @@ class Reading:
 
     analysis: Analysis
     _likeness: Callable[[Words, Words], Likeness]
+    _by_terms: Callable[[Words], Floats]
 
     @property
     def likeness(self) -> Likeness:
         """How like it is to each text of the corpus; worked out only when somebody asks."""
         return self._likeness(self.analysis.words, self.analysis.terms)
+
+    @property
+    def by_terms(self) -> Floats:
+        """What terms alone add to its likeness by wording, at a glance."""
+        return self._by_terms(self.analysis.terms)
 
 
 class Corpus:
@@ -65,7 +71,7 @@ class Corpus:
 
     def _read(self, utterance: str) -> Reading:
         """Return how an utterance is understood."""
-        return Reading(self.analyzer.analyze(utterance), self._likeness)
+        return Reading(self.analyzer.analyze(utterance), self._likeness, self.kernel.by_terms)
 
     def positions(self, texts: Iterable[str]) -> Positions:
         """Return where texts of the corpus stand in it."""

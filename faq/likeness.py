@@ -57,6 +57,9 @@ class Kernel(Protocol):
     def likeness(self, words: Words, terms: Words) -> Likeness:
         """Return the likeness to the texts of an utterance of these words and terms."""
 
+    def by_terms(self, terms: Words) -> Floats:
+        """Return what terms alone add to the likeness by wording, which takes a glance: nothing is encoded."""
+
     def by_sense(self, texts: Positions) -> Square:
         """Return how like some texts are to each other by sense."""
 
@@ -84,6 +87,10 @@ class Spelling:
         by_terms = self._terms.similarities(_with_pairs(terms))
         mixed = _joined(self._characters.similarities(_characters(words)), by_terms, _TERMS_TO_CHARACTERS)
         return Likeness(mixed, mixed, mixed)
+
+    def by_terms(self, terms: Words) -> Floats:
+        """Return what terms alone add to the likeness."""
+        return _share(_TERMS_TO_CHARACTERS) * self._terms.similarities(_with_pairs(terms))
 
     def by_sense(self, texts: Positions) -> Square:
         """Return the likeness of some texts to each other."""
@@ -129,6 +136,10 @@ class Meaning:
             _joined(_faded(by_wording), by_terms, _TERMS_TO_WORDING),
             near,
         )
+
+    def by_terms(self, terms: Words) -> Floats:
+        """Return what terms alone add to the likeness by wording, which takes a glance: nothing is encoded."""
+        return _share(_TERMS_TO_WORDING) * self._terms.similarities(_with_pairs(terms))
 
     def by_sense(self, texts: Positions) -> Square:
         """Return the likeness of some texts to each other by terms and sense."""
@@ -206,6 +217,11 @@ def _joined(likeness: Floats, by_terms: Floats, weight: float) -> Floats:
     likeness += weight * by_terms
     likeness /= 1 + weight
     return likeness
+
+
+def _share(weight: float) -> float:
+    """Return how much of a mean terms make that weigh so much beside something else."""
+    return weight / (1 + weight)
 
 
 def _length(vectors: Floats) -> Floats:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,23 +27,33 @@ from faq.text import Analysis, Analyzer
 _PENALTY = 0.05
 # How many neighbours count, and how much: what lies between the examples is told best by the nearest of them.
 _NEIGHBOURS, _NEARNESS = 3, 4.0
-# From which score on an utterance alarms (about -1 is calm, 1 urgent): by itself, and where a rule is met. Without an
-# encoder the score knows less. Evidence: docs/matching.md, table 6.
-_ALARMS, _ALARMS_BY_RULE = 0.15, -0.2
-_ALARMS_BY_WORDS, _ALARMS_BY_RULE_AND_WORDS = 0.3, -0.3
+
+
+class _Bar(NamedTuple):
+    """From which score on something alarms (about -1 is calm, 1 urgent): by itself, and where a rule is met."""
+
+    by_itself: float
+    by_rule: float
+
+
+# Without an encoder the score knows less. Evidence: docs/matching.md, table 6.
+_MESSAGE, _MESSAGE_BY_WORDS = _Bar(0.15, -0.2), _Bar(0.3, -0.3)
+# A question beside it must not hide an emergency: sentences, their clauses and the halves of each are looked at by
+# themselves. Out of context a part must be urgent beyond doubt, and a half, cut anywhere, even more so.
+# Evidence for these and the next: docs/matching.md, section 7.
+_PART, _HALF = _Bar(1.1, 0.4), _Bar(1.3, 0.8)
+# A message that scores less, and meets no rule, hides none.
+_MAY_HIDE = -1.2
+# Only what sounds suspect by its terms alone is worth a closer look, the worst few of it, and to be cut in two.
+_SUSPECT, _MOST_SUSPECTS = -0.1, 3
+# Half of fewer words says nothing by itself.
+_WORDS_TO_HALVE = 6
 # How much a rule that is met adds to its kind of notice, whose scores are between 0 and 1.
 _RULES_KIND = 0.25
 # Without an encoder, a word or two tell nothing by themselves: "3" and "look" stand in some example.
 _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
 _NEGATED_WITHIN = 3
-# A message of this score or more, or that meets a rule, may hide an emergency among other words. Then its sentences and
-# their clauses are looked at by themselves; out of context a part must be urgent beyond doubt.
-# Evidence: docs/matching.md, section 7.
-_MAY_HIDE = -1.2
-_PART_ALARMS, _PART_ALARMS_BY_RULE = 1.1, 0.4
-# Of so many parts, those that meet a rule before others; most messages have one or two.
-_MOST_PARTS = 12
 _SENTENCE_END = re.compile(r"[.!?\n\u2026\uff1f\u061f\u3002]+")
 _CLAUSE_END = re.compile(r"[,:](?!\d)|[;()\u2013\u2014\u060c\u3001\uff0c\uff1b]|\s-\s")
 # So many texts at once: their likeness to 10,000 others takes 10 MB.
@@ -111,13 +122,9 @@ class Triage:
         self._calm = [*chain.from_iterable(rule.look_alikes for rule in safety.rules), *safety.harmless, *ordinary]
         self._texts = corpus.positions(chain((text for _, text in self._examples), self._calm))
         if corpus.by_meaning:
-            self._by_itself, self._by_rule, self._fewest_words = _ALARMS, _ALARMS_BY_RULE, 1
+            self._bar, self._fewest_words = _MESSAGE, 1
         else:
-            self._by_itself, self._by_rule, self._fewest_words = (
-                _ALARMS_BY_WORDS,
-                _ALARMS_BY_RULE_AND_WORDS,
-                _FEWEST_WORDS,
-            )
+            self._bar, self._fewest_words = _MESSAGE_BY_WORDS, _FEWEST_WORDS
         if self._examples:
             targets = self._targets()
             self._coefficients = corpus.learnt("triage", (self._texts, targets), lambda: self._learn(targets))[
@@ -129,16 +136,26 @@ class Triage:
         if not self._examples:
             return None
         whole = self._sound(self._corpus.read(utterance))
-        if alarm := self._alarm(whole, self._by_itself, self._by_rule):
+        if alarm := self._alarm(whole, self._bar):
             return alarm
         if whole.urgency < _MAY_HIDE and not self._rules_met(whole.analysis):
             return None
-        # A question beside it must not hide an emergency.
-        parts = [*map(self._corpus.read, _parts(utterance))]
-        if len(parts) > _MOST_PARTS:  # people come to the point last
-            parts = sorted(parts[::-1], key=lambda part: not self._rules_met(part.analysis))[:_MOST_PARTS]
-        alarms = (self._alarm(self._sound(part), _PART_ALARMS, _PART_ALARMS_BY_RULE) for part in parts)
+        alarms = (self._alarm(self._sound(self._corpus.read(part)), bar) for part, bar in self._suspects(utterance))
         return next(filter(None, alarms), None)
+
+    def _suspects(self, utterance: str) -> list[tuple[str, _Bar]]:
+        """Return the parts of an utterance that are worth a closer look, the worst first, and what each must score."""
+        parts = self._suspicious(_parts(utterance))
+        halves = self._suspicious(chain.from_iterable(map(_halves, parts)))
+        glances = halves | parts
+        worst_first = sorted(glances, key=glances.__getitem__, reverse=True)
+        return [(text, _PART if text in parts else _HALF) for text in worst_first[:_MOST_SUSPECTS]]
+
+    def _suspicious(self, texts: Iterable[str]) -> dict[str, float]:
+        """Return the texts that sound suspect by their terms alone, which takes a glance, and how urgent they sound."""
+        readings = ((text, self._corpus.read(text)) for text in texts)
+        glances = ((text, self._sound_of(read.analysis, read.by_terms[self._texts]).urgency) for text, read in readings)
+        return {text: glance for text, glance in glances if glance >= _SUSPECT}
 
     def cautions(self, utterance: str) -> tuple[Caution, ...]:
         """Return the cautions that the utterance calls for, in the file's order."""
@@ -185,7 +202,7 @@ class Triage:
             some = slice(start, start + _AT_ONCE)
             for position, likeness in zip(self._texts[some], among[some, :], strict=True):
                 sound = self._sound_of(analyses[position], likeness)
-                yield self._alarm(sound, self._by_itself, self._by_rule)
+                yield self._alarm(sound, self._bar)
 
     def _sound(self, reading: Reading) -> "_Sound":
         if not reading.analysis.words:
@@ -197,10 +214,10 @@ class Triage:
         alike, unlike = likeness[: len(self._examples)], likeness[len(self._examples) :]
         return _Sound(analysis, urgency + _NEARNESS * (_nearest(alike) - _nearest(unlike)), kinds, alike)
 
-    def _alarm(self, sound: "_Sound", by_itself: float, by_rule: float) -> Alarm | None:
+    def _alarm(self, sound: "_Sound", bar: _Bar) -> Alarm | None:
         """Return the notice for what scores enough by itself, or enough for what also meets a rule."""
         met = self._rules_met(sound.analysis)
-        if sound.urgency < (by_rule if met else by_itself):
+        if sound.urgency < (bar.by_rule if met else bar.by_itself):
             return None
         if not met and len(sound.analysis.words) < self._fewest_words:
             return None
@@ -240,14 +257,20 @@ class _Sound:
 
 
 def _parts(utterance: str) -> list[str]:
-    """Return the sentences of an utterance and the clauses of each, but nothing that is of one piece."""
+    """Return the sentences of an utterance and the clauses of each."""
     sentences = _split(_SENTENCE_END, utterance)
-    clauses = [clauses for sentence in sentences if len(clauses := _split(_CLAUSE_END, sentence)) > 1]
-    return [*(sentences if len(sentences) > 1 else ()), *chain.from_iterable(clauses)]
+    return [*sentences, *chain.from_iterable(_split(_CLAUSE_END, sentence) for sentence in sentences)]
 
 
 def _split(end: re.Pattern[str], text: str) -> list[str]:
     return [part for part in end.split(text) if part.strip()]
+
+
+def _halves(text: str) -> Iterator[str]:
+    words = text.split()
+    if len(words) >= _WORDS_TO_HALVE:
+        middle = len(words) // 2
+        yield from (" ".join(words[:middle]), " ".join(words[middle:]))
 
 
 def _nearest(likeness: Floats) -> float:

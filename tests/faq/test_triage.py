@@ -694,6 +694,20 @@ def test_a_question_in_another_sentence_hides_no_emergency(own_faq, utterance, k
     assert own_faq.alarm(utterance).kind.id == kind
 
 
+@pytest.mark.parametrize(
+    "utterance",
+    [
+        "he is having a seizure and do you take insurance",
+        "how much is a session because my husband cannot breathe",
+        "are you open today i want to kill myself",
+        "what does the first visit cost mom is not waking up",
+        "i took all my sleeping pills do you have parking there",
+    ],
+)
+def test_a_question_said_in_one_breath_with_it_hides_no_emergency(own_faq, utterance):
+    assert own_faq.alarm(utterance)
+
+
 def test_an_emergency_at_the_end_of_a_long_story_is_noticed(own_faq):
     story = "We moved here in spring. The garden is lovely. My sister visits on Sundays. She brings cake. " * 5
     assert own_faq.alarm(f"{story} I want to kill myself.").kind.id == "crisis"
@@ -709,6 +723,8 @@ def test_an_emergency_is_noticed_without_its_accents(own_faq):
     [
         "I had a stroke. In 2015. Can I come?",
         "took 1,000 steps before breakfast, do you open at 8:30?",
+        "there is a buzzing in my left ear that will not stop, would needles calm it",
+        "if somebody reacts badly to a needle do you treat them or drive them somewhere",
     ],
 )
 def test_a_part_out_of_its_context_raises_no_alarm(own_faq, utterance):
