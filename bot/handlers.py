@@ -96,9 +96,16 @@ class Handlers:
         await self._show(update, "help", self._renderer.help())
 
     async def other_command(self, update: Update, context: Context) -> None:
-        """Tell what the bot can do to who types a command that is none of its own, and may be a whole cry for help."""
+        """Answer a command that is none of the bot's own but says enough, like /book; else tell what the bot can do.
+
+        A slash may also stand before a whole cry for help.
+        """
         text = update.effective_message.text if update.effective_message else None
-        await self._show(update, "help", self._renderer.help(), said=text or "")
+        said = _without_mention(text or "", context.bot).replace("_", " ")
+        if not isinstance(await self._decider.reply(said), Answer | Urgent):
+            await self._show(update, "help", self._renderer.help(), said="")
+        elif await self._admits(update, said):
+            await self._reply(update, said)
 
     async def question(self, update: Update, context: Context) -> None:
         """Reply to what a person typed, in a group only when the bot is addressed."""

@@ -40,6 +40,7 @@ class SmalltalkWording(Record):
     thanks: Text
     goodbye: Text
     abilities: Text
+    privacy: Text
     acknowledgement: Text
 
 
@@ -127,6 +128,7 @@ class SmalltalkPhrases(Record):
     thanks: tuple[Text, ...] = ()
     goodbye: tuple[Text, ...] = ()
     abilities: tuple[Text, ...] = ()
+    privacy: tuple[Text, ...] = ()
     acknowledgement: tuple[Text, ...] = ()
 
 

@@ -118,6 +118,7 @@ async def test_what_only_a_person_can_tell_leads_to_one(say, faq):
         ("thank you so much", "thanks"),
         ("bye", "goodbye"),
         ("what can you do?", "abilities"),
+        ("do you keep what I write?", "privacy"),
         ("ok", "acknowledgement"),
         ("👍", "abilities"),
     ],
@@ -237,6 +238,12 @@ async def test_a_command_is_answered(say, faq, command, wording, labels):
     [sent] = await say(command)
     assert says(sent, getattr(faq.wording, wording))
     assert sent.labels == labels
+
+
+@pytest.mark.parametrize("typed", ["/flat_tire", "/my_tire_is_flat", "/flat_tire@clinic_faq_bot"])
+async def test_a_command_that_says_enough_is_answered(say, typed, faq):
+    [sent] = await say(typed)
+    assert shows(sent, faq.entry("flat-tire"))
 
 
 async def test_the_way_a_patients_words_go_is_told_with_the_days_they_are_kept(say, faq):

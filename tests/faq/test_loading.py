@@ -390,7 +390,7 @@ def test_every_answer_and_every_sentence_is_shown_to_the_refusal_as_it_will_be_s
     assert "Most people feel **very little**.\n\n- Tell us: we stop at once." in shown
     assert {"Hello from Riverside Clinic.", "Write to https://example.com/contact.", "All topics"} <= set(shown)
     assert "Run, and call 911." in shown
-    assert len(shown) == 2 + 20 + 5 + 7 + 1
+    assert len(shown) == 2 + 20 + 6 + 7 + 1
 
 
 def test_a_refused_text_is_a_problem_at_its_line(folder):

@@ -39,7 +39,8 @@ wording:
   outdated_button: That button is no longer in use.
   too_many: Please wait half a minute.
   trouble: Something went wrong.
-  smalltalk: {greeting: Hello!, thanks: Welcome., goodbye: Goodbye., abilities: I answer., acknowledgement: Good.}
+  smalltalk:
+    {greeting: Hello!, thanks: Welcome., goodbye: Bye., abilities: I answer., privacy: See it., acknowledgement: Good.}
   buttons:
     contact: Write to the clinic
     topics: All topics

@@ -121,6 +121,7 @@ def test_who_writes_no_words_is_told_what_the_bot_can_do(shop, utterance):
         ("bye bye", "goodbye"),
         ("what can you do?", "abilities"),
         ("are you a robot", "abilities"),
+        ("who gets to read this chat?", "privacy"),
         ("ok", "acknowledgement"),
     ],
 )
