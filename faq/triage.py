@@ -37,7 +37,7 @@ class _Bar(NamedTuple):
 
 
 # Without an encoder the score knows less. Evidence: docs/matching.md, table 6.
-_MESSAGE, _MESSAGE_BY_WORDS = _Bar(0.15, -0.2), _Bar(0.3, -0.3)
+_MESSAGE, _MESSAGE_BY_WORDS = _Bar(0.1, -0.2), _Bar(0.3, -0.3)
 # A question beside it must not hide an emergency: sentences, their clauses and the halves of each are looked at by
 # themselves. Out of context a part must be urgent beyond doubt, and a half, cut anywhere, even more so.
 # Evidence for these and the next: docs/matching.md, section 7.
@@ -153,7 +153,7 @@ class Triage:
 
     def _suspicious(self, texts: Iterable[str]) -> dict[str, float]:
         """Return the texts that sound suspect by their terms alone, which takes a glance, and how urgent they sound."""
-        readings = ((text, self._corpus.read(text)) for text in texts)
+        readings = ((text, self._corpus.read(text)) for text in dict.fromkeys(texts))
         glances = ((text, self._sound_of(read.analysis, read.by_terms[self._texts]).urgency) for text, read in readings)
         return {text: glance for text, glance in glances if glance >= _SUSPECT}
 

@@ -39,8 +39,7 @@ wording:
   outdated_button: That button is no longer in use.
   too_many: Please wait half a minute.
   trouble: Something went wrong.
-  smalltalk:
-    {greeting: Hello!, thanks: Welcome., goodbye: Bye., abilities: I answer., privacy: See it., acknowledgement: Good.}
+  smalltalk: {greeting: Hi!, thanks: Welcome., goodbye: Bye., abilities: I answer., privacy: See., acknowledgement: Ok.}
   buttons:
     contact: Write to the clinic
     topics: All topics

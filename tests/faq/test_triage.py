@@ -522,8 +522,8 @@ def test_words_that_are_no_cue_alarm_by_what_they_sound_like(small: Build) -> No
 @pytest.mark.parametrize(
     ("utterance", "alarms"),
     [
-        ("rent a bicycle that is ablaze", True),
-        ("rent a bicycle that is blue", False),
+        ("rent a bicycle that is not blue but ablaze", True),
+        ("rent a bicycle that is not red but blue", False),
         ("help to mend a flat tire in water that boils over", True),
         ("help, mend a flat tire, it boils over", False),
         ("help, mend a flat tire in water", False),
