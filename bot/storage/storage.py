@@ -125,12 +125,11 @@ class Storage:
 
         Raise UserError if the database is newer than this program, or a SQLite file can't be used.
         """
-        if answered := self._slate.read():
-            self._writer.put(Call(partial(self._recall, answered), urgent=True))
         self._writer.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
         try:
-            await self._writer.ask(_is_there, _START_SECONDS)
+            await self._writer.ask(partial(self._recall, self._slate.read()), _START_SECONDS, urgent=True)
+            self._slate.wipe()  # before anything is answered, so that no note is lost
         except OutOfReachError:
             if self._engine.dialect.name == "sqlite":
                 await self.close()
@@ -224,7 +223,8 @@ class Storage:
     def _recall(self, answered: list[int], connection: Connection) -> None:
         """Remember what a process had answered that was killed before it was written here."""
         now = self._clock()
-        connection.execute(_DONE, [{"update_id": update_id, "now": now} for update_id in answered])
+        if answered:
+            connection.execute(_DONE, [{"update_id": update_id, "now": now} for update_id in answered])
 
     def _claim(self, update_id: int, connection: Connection) -> Claim:
         now = self._clock()
@@ -290,7 +290,6 @@ class Storage:
         """Delete the gaps whose days are over, and the updates that Telegram no longer repeats."""
         connection.execute(_FORGET_OLD_GAPS, {"day": self._today(ago=self.retention_days)})
         connection.execute(_FORGET_OLD_UPDATES, {"time": self._clock() - _UPDATES_KEPT_SECONDS})
-        self._slate.wipe()  # what is urgent was written before
 
     def _today(self, ago: int = 0) -> str:
         """Return the day, by universal time, so that all processes turn the page at the same moment."""

@@ -216,8 +216,21 @@ async def test_what_is_noted_as_answered_is_wiped_when_the_database_knows_it(sql
         assert slate.stat().st_size
     async with opened(sqlite_url) as storage:
         assert await storage.done_lately() == {5}
-        await storage.figures()
         assert not slate.stat().st_size
+
+
+async def test_what_was_answered_before_the_house_is_kept_again_is_still_done_for_the_next_process(
+    sqlite_url, clock, monkeypatch
+):
+    monkeypatch.setattr("bot.storage.storage._HOUSEKEEPING_SECONDS", 0.05)
+    async with opened(sqlite_url, clock=clock) as killed:
+        killed.done(4)
+        await killed.figures()
+        killed.answered(5)
+        clock.now += 3 * DAY
+        await until(lambda: ask(sqlite_url, "SELECT * FROM updates") == [])
+        async with opened(sqlite_url, clock=clock) as next_process:
+            assert await next_process.done_lately() == {5}
 
 
 async def test_updates_that_telegram_no_longer_repeats_are_forgotten(url, clock):
