@@ -198,7 +198,7 @@ class Storage:
     def release(self, update_id: int) -> None:
         """Give back an update that was not handled after all."""
         self._in_hand.discard(update_id)
-        self._writer.put(Write(_RELEASE, {"update_id": update_id}, urgent=True))
+        self._writer.put(Write(_RELEASE, {"update_id": update_id}, urgent=True, is_record=False))
 
     async def done_lately(self) -> frozenset[int]:
         """Return the updates handled last, for a poller that is alone: what Telegram repeats to it is among them."""
@@ -218,7 +218,8 @@ class Storage:
         now = self._clock()
         for update_id in tuple(self._in_hand):
             self._take_in_hand(update_id)
-            self._writer.put(Write(_STILL_MINE, {"update_id": update_id, "now": now}, urgent=True))
+            renewed = {"update_id": update_id, "now": now}
+            self._writer.put(Write(_STILL_MINE, renewed, urgent=True, is_record=False))
 
     def _recall(self, answered: list[int], connection: Connection) -> None:
         """Remember what a process had answered that was killed before it was written here."""
@@ -254,7 +255,8 @@ class Storage:
 
     def keep_gap(self, chat_id: int, utterance: str, nearest: str, score: float) -> None:
         """Keep what was not answered: redacted, sealed, and without its author but for what `forget` needs."""
-        self._writer.put(Call(partial(self._keep_gap, self._today(), chat_id, utterance, nearest, score)))
+        keep = partial(self._keep_gap, self._today(), chat_id, utterance, nearest, score)
+        self._writer.put(Call(keep, is_record=True))
 
     def _keep_gap(
         self, day: str, chat_id: int, utterance: str, nearest: str, score: float, connection: Connection
