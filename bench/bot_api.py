@@ -125,7 +125,7 @@ class BotApi:
         if self._webhook_url:
             secret = {"X-Telegram-Bot-Api-Secret-Token": parameters.get("secret_token", "")}
             connections = int(parameters.get("max_connections", _CONNECTIONS))
-            # Whatever the address outside, and whoever ends TLS there: the bot listens here (design.md, "Web").
+            # Whatever the address outside, and whoever ends TLS there: the bot listens here (bot/web.py).
             address = f"http://127.0.0.1:{self._webhook_port}/telegram"
             self._posts.append(asyncio.create_task(self._post_all(address, secret, connections)))
 

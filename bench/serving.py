@@ -453,9 +453,6 @@ def main(
     starts: Annotated[int, typer.Option(help="How often each bot is started; the median is told.")] = 3,
 ) -> None:
     """Print the comparison as Markdown."""
-    if webhook and not (ROOT / "bot" / "web.py").exists():
-        typer.echo("The webhook is left out: there is no bot/web.py.\n")
-        webhook = False
     with tempfile.TemporaryDirectory() as scratch:
         try:
             sections = asyncio.run(report(Path(scratch), seconds, starts, webhook=webhook))

@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from watchfiles import awatch
 
@@ -19,6 +23,10 @@ log = logging.getLogger(__name__)
 
 # Editors save in several steps; this long after the last one the change is taken up. Two seconds are promised in all.
 _SETTLED_MS = 200
+# So often it is looked whether a file was saved that nobody told of, such as one that a link leads to.
+_GLANCE_MS = 1000
+# What was saved since this was imported, which is before any file is read, may not be what was read.
+_BEGAN = time.time()
 # Who edits saves again and again; learning the gate of the product's own FAQ takes seconds of a whole core.
 _QUIET_SECONDS = 10.0
 
@@ -30,12 +38,18 @@ Load = Callable[[Faq | None], Faq]
 
 
 async def follow_changes(
-    answers: Path, load: Load, handlers: Handlers, count: Callable[[int], None], quiet: float = _QUIET_SECONDS
+    answers: Path,
+    load: Load,
+    handlers: Handlers,
+    count: Callable[[int], None],
+    quiet: float = _QUIET_SECONDS,
+    since: float = _BEGAN,
 ) -> None:
     """Load the FAQ anew whenever a YAML file beside it changes; while one is broken, the last good version stays.
 
     `load` is given the version before, and None once nobody has saved for so many quiet seconds: then it learns all
     anew, which takes longer than anybody wants to wait for a change. `count` is told how many problems the files have.
+    What was saved before the watch began but `since` a time, in seconds since 1970, is a change, too.
     """
     folder = answers if answers.is_dir() else answers.parent
     # What reads the files is of this version, whatever is installed by the time they change.
@@ -47,7 +61,18 @@ async def follow_changes(
 
     learning: asyncio.Task[None] | None = None
     try:
-        async for _ in awatch(folder, watch_filter=_is_yaml, step=_SETTLED_MS, recursive=False):
+        async for changes in awatch(
+            folder,
+            watch_filter=_is_yaml,
+            step=_SETTLED_MS,
+            rust_timeout=_GLANCE_MS,
+            yield_on_timeout=True,
+            recursive=False,
+        ):
+            saved = await asyncio.to_thread(_last_saved, folder)
+            if not changes and saved <= since:
+                continue
+            since = saved
             if learning:
                 await cancel(learning)  # should it have begun, its thread goes on, and what it learns is not taken up
             problems = await take_up(partial(load, handlers.faq), handlers.exchange, _NOT_LIVE)
@@ -67,7 +92,7 @@ async def follow_changes(
 async def take_up(load: Callable[[], Faq], exchange: Callable[[Faq], None], otherwise: str) -> int:
     """Load the FAQ and exchange it; return how many problems keep it from that, told with what is so `otherwise`."""
     try:
-        exchange(await asyncio.to_thread(load))
+        exchange(await _beside(load))
     except UserError as error:
         for problem in str(error).splitlines():
             log.error("%s, mend this first: %s", otherwise, problem)
@@ -76,6 +101,31 @@ async def take_up(load: Callable[[], Faq], exchange: Callable[[Faq], None], othe
         log.error("%s: %s", otherwise, type(error).__name__, extra=figures(**cause(error)))
         return 1
     return 0
+
+
+async def _beside(load: Callable[[], Faq]) -> Faq:
+    """Return what comes of loading in a thread that no stop waits for, as it would for one of asyncio's."""
+    loaded: Future[Faq] = Future()
+    loaded.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            loaded.set_result(load())
+        except BaseException as error:
+            loaded.set_exception(error)
+
+    Thread(target=run, name="loading", daemon=True).start()
+    return await asyncio.wrap_future(loaded)
+
+
+def _last_saved(folder: Path) -> float:
+    """Return when a YAML file of the folder was last saved, or brought there as it was."""
+    times = [0.0]
+    for file in folder.iterdir():
+        if _is_yaml(None, file.name):
+            with suppress(OSError):  # just renamed, or a link to nothing
+                times.append(file.stat().st_ctime)
+    return max(times)
 
 
 def _is_yaml(_change: object, path: str) -> bool:

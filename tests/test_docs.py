@@ -61,7 +61,7 @@ def test_every_command_has_help_and_is_described(command):
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_file_has_its_place_in_the_architecture(file):
-    folders = [f"`{folder}/`" for folder in Path(file).parents if len(folder.parts) > 1]  # such as `bot/studio/`
+    folders = [f"`{folder}/`" for folder in Path(file).parents if len(folder.parts) > 1]  # such as `bot/storage/`
     assert any(name in ARCHITECTURE for name in (f"`{file}`", *folders))
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"studio", "web", "webhook", "polling", "intake", "running", "terminal", "offline", "doctor", "reloading"},
+    {"web", "webhook", "polling", "intake", "running", "terminal", "offline", "doctor", "reloading"},
     {"app"},
     {"handlers", "content"},
     {"pages"},

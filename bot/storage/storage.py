@@ -125,12 +125,11 @@ class Storage:
 
         Raise UserError if the database is newer than this program, or a SQLite file can't be used.
         """
-        if answered := self._slate.read():
-            self._writer.put(Call(partial(self._recall, answered), urgent=True))
         self._writer.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
         try:
-            await self._writer.ask(_is_there, _START_SECONDS)
+            await self._writer.ask(partial(self._recall, self._slate.read()), _START_SECONDS, urgent=True)
+            self._slate.wipe()  # before anything is answered, so that no note is lost
         except OutOfReachError:
             if self._engine.dialect.name == "sqlite":
                 await self.close()
@@ -199,7 +198,7 @@ class Storage:
     def release(self, update_id: int) -> None:
         """Give back an update that was not handled after all."""
         self._in_hand.discard(update_id)
-        self._writer.put(Write(_RELEASE, {"update_id": update_id}, urgent=True))
+        self._writer.put(Write(_RELEASE, {"update_id": update_id}, urgent=True, is_record=False))
 
     async def done_lately(self) -> frozenset[int]:
         """Return the updates handled last, for a poller that is alone: what Telegram repeats to it is among them."""
@@ -219,12 +218,14 @@ class Storage:
         now = self._clock()
         for update_id in tuple(self._in_hand):
             self._take_in_hand(update_id)
-            self._writer.put(Write(_STILL_MINE, {"update_id": update_id, "now": now}, urgent=True))
+            renewed = {"update_id": update_id, "now": now}
+            self._writer.put(Write(_STILL_MINE, renewed, urgent=True, is_record=False))
 
     def _recall(self, answered: list[int], connection: Connection) -> None:
         """Remember what a process had answered that was killed before it was written here."""
         now = self._clock()
-        connection.execute(_DONE, [{"update_id": update_id, "now": now} for update_id in answered])
+        if answered:
+            connection.execute(_DONE, [{"update_id": update_id, "now": now} for update_id in answered])
 
     def _claim(self, update_id: int, connection: Connection) -> Claim:
         now = self._clock()
@@ -254,7 +255,8 @@ class Storage:
 
     def keep_gap(self, chat_id: int, utterance: str, nearest: str, score: float) -> None:
         """Keep what was not answered: redacted, sealed, and without its author but for what `forget` needs."""
-        self._writer.put(Call(partial(self._keep_gap, self._today(), chat_id, utterance, nearest, score)))
+        keep = partial(self._keep_gap, self._today(), chat_id, utterance, nearest, score)
+        self._writer.put(Call(keep, is_record=True))
 
     def _keep_gap(
         self, day: str, chat_id: int, utterance: str, nearest: str, score: float, connection: Connection
@@ -290,7 +292,6 @@ class Storage:
         """Delete the gaps whose days are over, and the updates that Telegram no longer repeats."""
         connection.execute(_FORGET_OLD_GAPS, {"day": self._today(ago=self.retention_days)})
         connection.execute(_FORGET_OLD_UPDATES, {"time": self._clock() - _UPDATES_KEPT_SECONDS})
-        self._slate.wipe()  # what is urgent was written before
 
     def _today(self, ago: int = 0) -> str:
         """Return the day, by universal time, so that all processes turn the page at the same moment."""

@@ -29,11 +29,12 @@ _PASSING = (OperationalError, InterfaceError)
 
 @dataclass(frozen=True)
 class Write:
-    """A statement with its parameters, which nobody waits for."""
+    """A statement with its parameters, which nobody waits for; only records of what patients did count as lost."""
 
     statement: TextClause
     parameters: dict[str, Any]
     urgent: bool = False
+    is_record: bool = True
 
     def group(self) -> tuple[int, tuple[Any, ...]]:
         """Return where it stands among others: beside its like, in an order that is the same in every process.
@@ -51,6 +52,7 @@ class Call:
     answer: Future[Any] | None = None
     urgent: bool = False
     erases: bool = False
+    is_record: bool = False
 
     def is_wanted(self) -> bool:
         """Tell whether it is still to be done; from then on it can't be taken back."""
@@ -79,13 +81,13 @@ class Writer:
 
     @property
     def lost(self) -> int:
-        """How many jobs were never done, for want of room or because the database did not take them."""
+        """How many records were never written, for want of room or because the database did not take them."""
         return self._refused + self._dropped
 
     def put(self, job: Job) -> None:
         """Do a job soon; without room for it, it is lost."""
         if self._closing.is_set() or self._queue.qsize() >= self._room:
-            self._refused += 1
+            self._refused += job.is_record
         else:
             self._take_on(job)
 
@@ -103,7 +105,7 @@ class Writer:
             raise OutOfReachError from None
 
     def _take_on(self, job: Job) -> None:
-        self._taken += 1
+        self._taken += job.is_record
         self._queue.put(job)
 
     def start(self) -> None:
@@ -125,7 +127,7 @@ class Writer:
                 jobs = [job for job in batch if job and job.urgent == urgent]
                 if wanted := list(filter(_is_wanted, jobs)):
                     self._persist(wanted)
-                self._finished += len(jobs)
+                self._finished += _records(jobs)
             if batch[-1] is None:
                 return
 
@@ -156,7 +158,7 @@ class Writer:
                 return self._persist_singly(jobs, error)
             else:
                 return self._tell_within_reach()
-        self._dropped += len(jobs)
+        self._dropped += _records(jobs)
         return None
 
     def _transact(self, jobs: list[Job]) -> None:
@@ -197,7 +199,7 @@ class Writer:
         if isinstance(job, Call) and job.answer:
             job.answer.set_exception(error)
         else:
-            self._dropped += 1
+            self._dropped += job.is_record
             log.error("storage refused a record: %s", _name(error))
 
     def _tell_out_of_reach(self, jobs: Iterable[Job]) -> list[Job]:
@@ -215,6 +217,10 @@ class Writer:
         if self.is_out_of_reach:
             self.is_out_of_reach = False
             log.info("storage is within reach again")
+
+
+def _records(jobs: Iterable[Job]) -> int:
+    return sum(job.is_record for job in jobs)
 
 
 def _is_wanted(job: Job) -> bool:

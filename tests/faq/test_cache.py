@@ -1,6 +1,9 @@
 """What is kept from one start to the next may be lost or spoilt at any time."""
 
+import hashlib
 import os
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,13 +78,32 @@ def test_a_file_that_breaks_off_is_as_good_as_none(kept, kept_bytes, tmp_path):
     assert Cache(tmp_path).load("vectors", "one") is None
 
 
-def test_neither_a_single_array_nor_a_folder_nor_a_pickle_is_taken_for_kept_arrays(tmp_path):
+def test_neither_a_single_array_nor_a_folder_is_taken_for_kept_arrays(tmp_path):
     cache = Cache(tmp_path)
     (tmp_path / "vectors-folder.npz").mkdir()
     np.save(tmp_path / "single.npy", np.zeros(3))
     (tmp_path / "single.npy").rename(tmp_path / "vectors-single.npz")
-    np.savez(tmp_path / "vectors-pickle.npz", keys=np.array([{"a": 1}], dtype=object))
-    assert [cache.load("vectors", key) for key in ("folder", "single", "pickle")] == [None, None, None]
+    assert [cache.load("vectors", key) for key in ("folder", "single")] == [None, None]
+
+
+class Trap:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self._file,)
+
+
+def test_a_pickle_is_refused_even_behind_the_digest_that_fits(tmp_path):
+    sprung, forged = tmp_path / "sprung", BytesIO()
+    np.savez(forged, keys=np.array([Trap(sprung)], dtype=object))
+    digest = hashlib.blake2b(forged.getvalue(), digest_size=16).digest()
+    (tmp_path / "vectors-forged.npz").write_bytes(digest + forged.getvalue())
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        Cache(tmp_path).load("vectors", "forged")
+    assert not sprung.exists()
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path):

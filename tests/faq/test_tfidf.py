@@ -31,6 +31,17 @@ def test_it_is_the_cosine_of_the_weighted_counts(documents, question):
     assert backwards[:, :] == pytest.approx(np.array(between)[::-1, ::-1], abs=1e-5)
 
 
+@given(st.integers(64, 200), st.randoms(use_true_random=False))
+def test_among_many_documents_rare_features_and_frequent_ones_count_alike(number, random):
+    documents = [[random.choice("abc"), f"pair-{i // 2}", random.choice((f"only-{i}", "d"))] for i in range(number)]
+    index = TfidfIndex(TfidfIndex.index(documents))
+    some = np.array(random.sample(range(number), 40))
+    between = np.array([index.similarities(documents[i])[some] for i in some])
+    among = index.among(some)
+    assert among[:, :] == pytest.approx(between, abs=1e-5)
+    assert among[np.array([7, 3]), 5:20] == pytest.approx(between[[7, 3], 5:20], abs=1e-5)
+
+
 def _by_definition(documents, question):
     seen = {f: sum(f in d for d in documents) for d in documents for f in d}
     idf = {f: np.log((1 + len(documents)) / (1 + n)) + 1 for f, n in seen.items()}

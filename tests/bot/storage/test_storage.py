@@ -216,8 +216,21 @@ async def test_what_is_noted_as_answered_is_wiped_when_the_database_knows_it(sql
         assert slate.stat().st_size
     async with opened(sqlite_url) as storage:
         assert await storage.done_lately() == {5}
-        await storage.figures()
         assert not slate.stat().st_size
+
+
+async def test_what_was_answered_before_the_house_is_kept_again_is_still_done_for_the_next_process(
+    sqlite_url, clock, monkeypatch
+):
+    monkeypatch.setattr("bot.storage.storage._HOUSEKEEPING_SECONDS", 0.05)
+    async with opened(sqlite_url, clock=clock) as killed:
+        killed.done(4)
+        await killed.figures()
+        killed.answered(5)
+        clock.now += 3 * DAY
+        await until(lambda: ask(sqlite_url, "SELECT * FROM updates") == [])
+        async with opened(sqlite_url, clock=clock) as next_process:
+            assert await next_process.done_lately() == {5}
 
 
 async def test_updates_that_telegram_no_longer_repeats_are_forgotten(url, clock):
@@ -642,6 +655,18 @@ async def test_what_cannot_be_written_before_the_end_is_counted_as_lost(postgres
     assert "records lost: 2" in caplog.text
 
 
+async def test_a_stop_without_the_database_loses_nothing_where_no_patient_wrote(postgres, caplog):
+    url = postgres.fresh_database()
+    postgres.stop()
+    try:
+        async with opened(url) as storage:  # it has its house to keep
+            assert await storage.claim(5) is Claim.MINE  # and gives this back at the end
+    finally:
+        postgres.start()
+    assert storage.lost == 0
+    assert "records lost" not in caplog.text
+
+
 async def test_a_database_that_is_slow_keeps_nobody_waiting(sqlite_url, faq):
     async with (
         opened(sqlite_url, patience=0.05) as storage,
@@ -661,7 +686,6 @@ async def test_a_database_that_is_slow_keeps_nobody_waiting(sqlite_url, faq):
 
 async def test_a_stop_does_not_wait_for_a_database_that_hangs(sqlite_url):
     async with opened(sqlite_url) as storage:
-        await storage.figures()  # the housekeeping of the start is done
         slow = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         slow.execute("BEGIN IMMEDIATE")
         storage.count_reply("answer", "brakes")
