@@ -16,7 +16,7 @@ import aiohttp
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.config import Settings
+from bot.config import Settings, remarks_on_dotenv
 from bot.content import load_faq, problems_of
 from bot.encoder import cache_folder, open_encoder
 from bot.errors import UserError
@@ -87,9 +87,10 @@ class Answered:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at token, network, clock, webhook, database, FAQ, encoder and disk; the token stands in no finding."""
+    """Look at .env, token, network, clock, webhook, database, FAQ, encoder and disk; the token stands in no finding."""
     me, webhook = asyncio.run(_ask_telegram(settings))
     checks: dict[str, Callable[[], Finding]] = {
+        "settings": of_settings,
         "token": lambda: of_token(settings, me),
         "network": lambda: of_network(settings, me),
         "clock": lambda: of_clock(me),
@@ -241,6 +242,13 @@ def _not_looked_at(name: str, first: str = "network") -> Finding:
 
 
 # --- this machine ----------------------------------------------------------------------------------------------------
+
+
+def of_settings() -> Finding:
+    """Tell what stands in .env and sets nothing."""
+    if remarks := remarks_on_dotenv():
+        return Finding("settings", "not all of .env is used", " ".join(remarks))
+    return Finding("settings", "nothing in .env is amiss")
 
 
 def of_database(settings: Settings) -> Finding:

@@ -26,7 +26,7 @@ PASSWORD = "open-sesame"  # noqa: S105  # neither does this
 KEY = base64.urlsafe_b64encode(bytes(32)).decode()
 OWN = "https://bot.clinic.example"
 HOOK = f"{OWN}/telegram"
-NAMES = ["token", "network", "clock", "webhook", "database", "faq", "encoder", "disk"]
+NAMES = ["settings", "token", "network", "clock", "webhook", "database", "faq", "encoder", "disk"]
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +77,13 @@ async def test_a_bot_that_lacks_nothing_has_no_problem(told, folder):
     assert found["webhook"].what == "none, the bot polls; 0 updates wait"
     assert found["database"].what == "data/clinic-faq.sqlite will be made at the first start"
     assert list(folder.iterdir()) == []
+
+
+async def test_a_setting_that_is_misspelt_in_dotenv_is_told(told, folder):
+    (folder / ".env").write_text("CHAT_LIMT=3\n")
+    found = (await told())["settings"]
+    assert found.what == "not all of .env is used"
+    assert found.remedy == ".env, line 1: CHAT_LIMT is no setting. Did you mean CHAT_LIMIT?"
 
 
 async def test_without_a_token_the_network_is_looked_at_all_the_same(told):
