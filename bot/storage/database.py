@@ -10,8 +10,8 @@ from sqlalchemy.exc import ArgumentError
 from bot.errors import UserError
 
 _WRONG_URL = (
-    "DATABASE_URL: write sqlite:///path/to/file.sqlite or postgresql://user:password@host/database, "
-    "with %40 for an @ in the password and %23 for a #."
+    "DATABASE_URL: write sqlite:///path/to/file.sqlite, with three slashes before a relative path and four before an "
+    "absolute one, or postgresql://user:password@host/database, with %40 for an @ in the password and %23 for a #."
 )
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 # A server that is silent for so long is gone: waiting longer only fills the queue.
@@ -35,7 +35,8 @@ def address(url: str | URL) -> URL:
     # An @ or # in a password that is not written as %40 or %23 would make the rest of it a host.
     if parsed.drivername in _POSTGRESQL and parsed.database and not {*"@#"} & {*(parsed.host or "")}:
         return parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
+    # With two slashes too few, the first folder of the path would be a host.
+    if parsed.drivername == "sqlite" and not parsed.host and parsed.database and parsed.database != ":memory:":
         return parsed
     raise UserError(_WRONG_URL)
 

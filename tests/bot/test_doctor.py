@@ -301,6 +301,7 @@ async def test_looking_at_a_database_changes_nothing_in_it(told, folder, postgre
         f"postgresql://clinic:{PASSWORD}@db",
         "sqlite://",
         "sqlite:///:memory:",
+        "sqlite://data/kept.sqlite",
     ],
 )
 async def test_an_address_of_no_database_is_told(told, url):

@@ -804,6 +804,7 @@ async def test_a_key_that_is_set_counts_for_more_than_a_file(folder, monkeypatch
         "secret",
         "sqlite://",
         "sqlite:///:memory:",
+        "sqlite://data/secret.sqlite",
         "mysql://a:secret@b/c",
         "postgresql://secret@host",
         "postgresql://user:pass@secret@host/database",
@@ -816,6 +817,7 @@ async def test_a_wrong_url_is_told_in_a_sentence_without_its_value(folder, monke
     with pytest.raises(UserError, match="DATABASE_URL: write sqlite:///path") as told:
         await open_storage(read_settings())
     assert "secret" not in str(told.value)
+    assert "three slashes before a relative path and four before an absolute one" in str(told.value)
 
 
 async def test_a_file_that_cannot_be_used_is_told_in_a_sentence(folder, monkeypatch):
