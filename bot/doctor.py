@@ -21,7 +21,7 @@ from bot.content import load_faq, problems_of
 from bot.encoder import cache_folder, open_encoder
 from bot.errors import UserError
 from bot.logs import without_token
-from bot.storage.database import address, reach
+from bot.storage.database import address, reach, reason
 from bot.storage.migrations import migrate
 from bot.storage.sealing import find_keys
 from bot.webhook import endpoint
@@ -279,7 +279,7 @@ def _of_sqlite(url: URL) -> Finding:
         _begin(url)
     except SQLAlchemyError as error:
         remedy = "Let the bot's user write it, or stop the bot and restore the file from its backup."
-        return Finding("database", f"{path} can't be used: {_reason(url, error)}", remedy)
+        return Finding("database", f"{path} can't be used: {reason(url, error)}", remedy)
     return Finding("database", f"{path} answers")
 
 
@@ -289,7 +289,7 @@ def _of_server(url: URL) -> Finding:
         _begin(url)
     except SQLAlchemyError as error:
         remedy = "See that the server runs and that user, password and database of DATABASE_URL are right."
-        return Finding("database", f"{host} can't be used: {_reason(url, error)}", remedy)
+        return Finding("database", f"{host} can't be used: {reason(url, error)}", remedy)
     return Finding("database", f"{url.database} on {host} answers")
 
 
@@ -302,12 +302,6 @@ def _begin(url: URL) -> None:
             beginning.rollback()
     finally:
         engine.dispose()
-
-
-def _reason(url: URL, error: Exception) -> str:
-    """Return what the database itself says, without the password."""
-    told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-    return told.replace(str(url.password), "[password]") if url.password else told
 
 
 def of_faq(settings: Settings) -> Finding:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from bot.app import build_application, build_bot
 from bot.config import read_settings
@@ -629,6 +629,24 @@ async def test_the_database_may_come_up_after_the_bot(postgres, caplog):
     finally:
         with suppress(Exception):
             postgres.start()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"username": "stranger"}, 'FATAL: role "stranger" does not exist'),
+        ({"database": "elsewhere"}, 'FATAL: database "elsewhere" does not exist'),
+        ({"host": "nowhere.invalid"}, "failed to resolve host 'nowhere.invalid'"),
+        ({"port": 9}, "Connection refused"),
+    ],
+)
+async def test_why_a_server_cannot_be_used_is_told_without_the_password(postgres, caplog, wrong, told):
+    url = make_url(postgres.fresh_database()).set(password="open-sesame", **wrong)  # noqa: S106  # it opens nothing
+    async with opened(url.render_as_string(hide_password=False)):
+        pass
+    assert f"PostgreSQL on {url.host} can't be used: {told}" in caplog.text
+    assert "DATABASE_URL" in caplog.text
+    assert "open-sesame" not in caplog.text
 
 
 async def test_what_cannot_be_written_before_the_end_is_counted_as_lost(postgres, caplog):
