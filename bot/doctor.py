@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.config import Settings, remarks_on_dotenv
@@ -23,7 +23,7 @@ from bot.errors import UserError
 from bot.logs import without_token
 from bot.storage.database import address, reach, reason
 from bot.storage.migrations import migrate
-from bot.storage.sealing import find_keys
+from bot.storage.sealing import PUT_IT_BACK, find_keys, told_of_lost_key
 from bot.webhook import endpoint
 from faq.embedding import EncoderError
 
@@ -257,7 +257,9 @@ def of_database(settings: Settings) -> Finding:
         url = address(settings.database_url.get_secret_value())
         found = _of_sqlite(url) if url.drivername == "sqlite" else _of_server(url)
         if found.ok:
-            find_keys(settings.storage_key, url)
+            keys = find_keys(settings.storage_key, url)
+            if told := told_of_lost_key(_sealed(url), keys, settings.retention_days):
+                return Finding("database", told, PUT_IT_BACK)
     except UserError as error:
         return Finding("database", "the bot can't start with it", str(error))
     except OSError as error:
@@ -293,13 +295,21 @@ def _of_server(url: URL) -> Finding:
     return Finding("database", f"{url.database} on {host} answers")
 
 
-def _begin(url: URL) -> None:
-    """Do to the database what the bot does at its start, and take it back."""
+def _sealed(url: URL) -> list[str]:
+    """Return what the storage key sealed, without making a file that is not there yet."""
+    is_there = url.drivername != "sqlite" or Path(url.database or "").exists()
+    return _begin(url) if is_there else []
+
+
+def _begin(url: URL) -> list[str]:
+    """Do to the database what the bot does at its start, take it back, and return what the storage key sealed."""
     engine = reach(url)
     try:
         with engine.connect() as connection, connection.begin() as beginning:
             migrate(connection)
+            sealed = list(connection.execute(text("SELECT sealed FROM gaps")).scalars())
             beginning.rollback()
+            return sealed
     finally:
         engine.dispose()
 

@@ -16,6 +16,7 @@ from bot.errors import UserError
 
 MAKE_ONE = 'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
 _NO_KEY = f"STORAGE_KEY is not set, and with PostgreSQL it must be: the same for every process. Make one: {MAKE_ONE}"
+PUT_IT_BACK = "Put the old key back into STORAGE_KEY or the key file, behind the present one; if it is lost, just wait."
 _KEY_LENGTH = 44  # 32 bytes in base64
 
 
@@ -46,6 +47,13 @@ class Keys:
     def authors(self, chat_id: int) -> list[str]:
         """Return what stands for a chat under each key, the first one's first; it tells nobody which chat that is."""
         return [hmac.digest(key, str(chat_id).encode(), "sha256").hex() for key in self._authors]
+
+
+def told_of_lost_key(sealed: Iterable[str], keys: Keys | None, days: int) -> str:
+    """Return how many of these texts no key opens, and what becomes of them; nothing if there are none."""
+    lost = sum(keys is None or keys.unseal(text) is None for text in sealed)
+    told = f"kept questions whose storage key is gone: {lost}; they can't be read or found by /forget, and are deleted"
+    return f"{told} after {days} days" if lost else ""
 
 
 def find_keys(setting: SecretStr | None, database: URL) -> Keys | None:

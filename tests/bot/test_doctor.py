@@ -17,6 +17,7 @@ from sqlalchemy import inspect
 from bot.cli import main
 from bot.config import Settings
 from bot.doctor import Finding, examine, of_disk
+from bot.storage import open_storage
 from bot.storage.database import reach
 from tests.conftest import BICYCLES
 from tests.telegram_server import TelegramServer, bad_gateway, half_json, reset, says, status
@@ -252,6 +253,21 @@ async def test_a_key_file_is_read_and_none_is_made(told, folder):
     found = (await told(database_url=url))["database"]
     assert found.remedy.startswith(f"{folder}/kept.key holds no key that I can use")
     assert KEY[:-3] not in str(found)
+
+
+async def test_questions_whose_key_file_is_gone_are_told(told, folder):
+    storage = await open_storage(Settings())
+    for utterance in ("a zebra?", "a lion?"):
+        storage.keep_gap(7, utterance, "brakes", 0.1)
+    await storage.close()
+    assert (await told())["database"].ok
+    (folder / "data/clinic-faq.key").rename(folder / "old.key")
+    found = (await told(retention_days=30))["database"]
+    assert found.what.startswith("kept questions whose storage key is gone: 2; ")
+    assert found.what.endswith("are deleted after 30 days")
+    assert found.remedy.startswith("Put the old key back")
+    keys = SecretStr(f"{KEY},{(folder / 'old.key').read_text()}")
+    assert (await told(storage_key=keys))["database"].ok
 
 
 async def test_a_key_file_that_cannot_be_read_is_told(told, folder):

@@ -412,6 +412,18 @@ async def test_gaps_whose_key_is_gone_are_told_by_their_number(sqlite_url, caplo
     assert "gaps whose storage key is gone: 1" in caplog.text
 
 
+async def test_at_the_start_it_is_told_what_a_key_sealed_that_is_gone(url, caplog):
+    async with opened(url, KEY) as storage:
+        storage.keep_gap(7, "zebra", "brakes", 0.1)
+    async with opened(url, f"{OTHER_KEY},{KEY}") as storage:
+        storage.keep_gap(7, "lion", "brakes", 0.1)
+    assert "whose storage key is gone" not in caplog.text
+    async with opened(url, OTHER_KEY):
+        pass
+    assert "kept questions whose storage key is gone: 1; " in caplog.text
+    assert "are deleted after 90 days. Put the old key back" in caplog.text
+
+
 # --- /forget and /privacy --------------------------------------------------------------------------------------------
 
 
