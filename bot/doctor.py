@@ -280,7 +280,7 @@ def _of_sqlite(url: URL) -> Finding:
     try:
         _begin(url)
     except SQLAlchemyError as error:
-        remedy = "Let the bot's user write it, or stop the bot and restore the file from its backup."
+        remedy = "Let the bot's user write it and make room, or stop the bot and restore the file from its backup."
         return Finding("database", f"{path} can't be used: {reason(url, error)}", remedy)
     return Finding("database", f"{path} answers")
 
@@ -330,8 +330,7 @@ def of_encoder() -> Finding:
     try:
         open_encoder(cache_folder()).encode("hello")
     except EncoderError as error:
-        remedy = "Install anew from requirements.lock; until then the bot goes by words alone."
-        return Finding("encoder", str(error).rstrip("."), remedy)
+        return Finding("encoder", str(error).rstrip("."), "Mend that; until then the bot goes by words alone.")
     return Finding("encoder", "compares meanings")
 
 

@@ -70,19 +70,24 @@ def find_keys(setting: SecretStr | None, database: URL) -> Keys | None:
 
 
 def make_keys(database: URL) -> Keys:
-    """Return the keys in a new file beside a SQLite database, readable by its owner only.
+    """Return the keys in a new file beside a SQLite database, readable by its owner only; raise UserError without one.
 
     It is there as a whole or not at all; the first of several processes decides what stands in it.
     """
     path = _key_file(database)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    except OSError as error:
+        remedy = "Let the bot's user write its folder and make room there, or set STORAGE_KEY."
+        raise UserError(f"The key file {path} can't be made: {error.strerror}. {remedy}") from None
+    finally:
+        draft.unlink(missing_ok=True)
     return _read(path.read_text(encoding="ascii"), str(path))
 
 

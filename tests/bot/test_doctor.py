@@ -342,6 +342,7 @@ async def test_without_an_encoder_it_is_told_what_that_means(told, folder, monke
     (folder / "cache").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     found = (await told())["encoder"]
+    assert ".onnx could not be made: Not a directory. Let the bot's user write" in found.what
     assert "words alone" in found.remedy
 
 

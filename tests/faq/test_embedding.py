@@ -181,7 +181,7 @@ def other_package(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_package_without_a_model_is_no_encoder(folder, other_package):
-    with pytest.raises(EncoderError, match=r"model\.onnx can't be read\.$"):
+    with pytest.raises(EncoderError, match=r"model\.onnx can't be read\. Install anew from requirements\.lock\.$"):
         MiniLm(folder)
 
 
@@ -195,7 +195,7 @@ def test_a_model_that_differs_by_one_byte_is_not_run(folder, other_package):
 
 def test_a_folder_that_cannot_be_written_has_no_encoder(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(EncoderError, match=r"could not be made: .*Is there room on the disk\?"):
+    with pytest.raises(EncoderError, match=r"could not be made: File exists\. .*there is room on the disk\.$"):
         MiniLm(tmp_path / "file")
 
 
@@ -204,6 +204,6 @@ def test_a_quantizer_that_fails_leaves_no_encoder_and_no_half_model(tmp_path, mo
     (broken / "onnx").mkdir(parents=True)
     (broken / "onnx" / "__init__.py").write_text("raise ImportError")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    with pytest.raises(EncoderError, match="could not be made: CalledProcessError"):
+    with pytest.raises(EncoderError, match="could not be made: the quantizer failed"):
         MiniLm(folder)
     assert list(folder.iterdir()) == []

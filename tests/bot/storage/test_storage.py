@@ -9,8 +9,9 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import pytest
 from sqlalchemy import make_url, text
@@ -873,6 +874,24 @@ async def test_a_key_file_that_was_spoiled_is_told_and_not_replaced(folder):
     (folder / "data/clinic-faq.key").write_text("spoiled")
     with pytest.raises(UserError, match=r"data/clinic-faq\.key holds no key that I can use"):
         await open_storage(read_settings())
+
+
+@contextmanager
+def no_room():
+    """Let no file grow, as on a full disk."""
+    usual = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (0, usual[1]))
+    try:
+        yield
+    finally:
+        setrlimit(RLIMIT_FSIZE, usual)
+
+
+async def test_a_key_file_that_cannot_be_made_is_told_and_leaves_no_rubbish(folder, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///kept.sqlite")
+    with no_room(), pytest.raises(UserError, match=r"The key file kept\.key can't be made: File too large\. Let the"):
+        await open_storage(read_settings())
+    assert [path.name for path in folder.iterdir()] == ["kept.sqlite"]
 
 
 async def test_postgresql_needs_a_key_that_all_processes_share(folder, monkeypatch):
