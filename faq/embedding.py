@@ -32,6 +32,10 @@ _LONGEST = 128
 _REMEMBERED = 20_000
 
 
+# Two versions of the bot may run side by side during an upgrade, but not for a month.
+_UPGRADED_SECONDS = 30 * 24 * 3600
+
+
 class EncoderError(Exception):
     """Why there is no encoder; the bot then goes by words alone."""
 
@@ -93,7 +97,17 @@ def _opened(small: Path) -> "InferenceSession":
         what = error.strerror if isinstance(error, OSError) else "the quantizer failed"
         remedy = "Let the bot's user write its folder, and see that there is room on the disk."
         raise EncoderError(f"{small} could not be made: {what}. {remedy}") from error
+    _forget_older(small)
     return _session(small)
+
+
+def _forget_older(small: Path) -> None:
+    """Delete the models that other versions of the bot made long before this one."""
+    with suppress(OSError):
+        newest = small.stat().st_mtime
+        for other in small.parent.glob("minilm-*.onnx"):
+            if newest - other.stat().st_mtime > _UPGRADED_SECONDS:
+                other.unlink(missing_ok=True)
 
 
 def _session(model: Path) -> "InferenceSession":

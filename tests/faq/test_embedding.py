@@ -1,7 +1,9 @@
 """Vectors of meaning: near when the meaning is, worked out once for the FAQ, never kept for an utterance."""
 
 import importlib.util
+import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +164,15 @@ def test_a_spoilt_model_is_made_again_small_and_the_same_as_before(folder, encod
     assert MiniLm(folder).encode(NEEDLES) == pytest.approx(encoder.encode(NEEDLES), abs=1e-5)
     assert [file.name for file in folder.iterdir()] == [small_model.name]
     assert own.stat().st_size < 25_000_000
+
+
+def test_a_model_that_is_made_takes_the_place_of_those_made_over_a_month_ago(tmp_path):
+    for name, days in {"minilm-last-year.onnx": 365, "minilm-last-week.onnx": 7, "vectors-last-year.npz": 365}.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - days * 24 * 3600,) * 2)
+    MiniLm(tmp_path)
+    kept = {"minilm-last-week.onnx", "vectors-last-year.npz", f"{MiniLm.name}.onnx"}
+    assert {file.name for file in tmp_path.iterdir()} == kept
 
 
 def test_without_the_models_package_there_is_no_encoder(folder, monkeypatch):
