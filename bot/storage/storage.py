@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -145,7 +146,9 @@ class Storage:
         except UserError:
             await self.close()
             raise
-        self._writer.put(Call(self._tell_of_lost_key))
+        else:
+            with suppress(OutOfReachError):
+                await self._writer.ask(self._tell_of_lost_key, _START_SECONDS)
 
     async def close(self, seconds: float = 3.0) -> None:
         """Write what is left, give back what is in hand, and let go of the database."""
