@@ -13,17 +13,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.config import Settings
+from bot.config import Settings, remarks_on_dotenv
 from bot.content import load_faq, problems_of
 from bot.encoder import cache_folder, open_encoder
 from bot.errors import UserError
 from bot.logs import without_token
-from bot.storage.database import address, reach
+from bot.storage.database import address, reach, reason
 from bot.storage.migrations import migrate
-from bot.storage.sealing import find_keys
+from bot.storage.sealing import PUT_IT_BACK, find_keys, told_of_lost_key
 from bot.webhook import endpoint
 from faq.embedding import EncoderError
 
@@ -87,9 +87,10 @@ class Answered:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at token, network, clock, webhook, database, FAQ, encoder and disk; the token stands in no finding."""
+    """Look at .env, token, network, clock, webhook, database, FAQ, encoder and disk; the token stands in no finding."""
     me, webhook = asyncio.run(_ask_telegram(settings))
     checks: dict[str, Callable[[], Finding]] = {
+        "settings": of_settings,
         "token": lambda: of_token(settings, me),
         "network": lambda: of_network(settings, me),
         "clock": lambda: of_clock(me),
@@ -243,13 +244,22 @@ def _not_looked_at(name: str, first: str = "network") -> Finding:
 # --- this machine ----------------------------------------------------------------------------------------------------
 
 
+def of_settings() -> Finding:
+    """Tell what stands in .env and sets nothing."""
+    if remarks := remarks_on_dotenv():
+        return Finding("settings", "not all of .env is used", " ".join(remarks))
+    return Finding("settings", "nothing in .env is amiss")
+
+
 def of_database(settings: Settings) -> Finding:
     """Tell whether the bot can start with the database and its key, without making the files that are not there yet."""
     try:
         url = address(settings.database_url.get_secret_value())
         found = _of_sqlite(url) if url.drivername == "sqlite" else _of_server(url)
         if found.ok:
-            find_keys(settings.storage_key, url)
+            keys = find_keys(settings.storage_key, url)
+            if told := told_of_lost_key(_sealed(url), keys, settings.retention_days):
+                return Finding("database", told, PUT_IT_BACK)
     except UserError as error:
         return Finding("database", "the bot can't start with it", str(error))
     except OSError as error:
@@ -270,8 +280,8 @@ def _of_sqlite(url: URL) -> Finding:
     try:
         _begin(url)
     except SQLAlchemyError as error:
-        remedy = "Let the bot's user write it, or stop the bot and restore the file from its backup."
-        return Finding("database", f"{path} can't be used: {_reason(url, error)}", remedy)
+        remedy = "Let the bot's user write it and make room, or stop the bot and restore the file from its backup."
+        return Finding("database", f"{path} can't be used: {reason(url, error)}", remedy)
     return Finding("database", f"{path} answers")
 
 
@@ -281,25 +291,27 @@ def _of_server(url: URL) -> Finding:
         _begin(url)
     except SQLAlchemyError as error:
         remedy = "See that the server runs and that user, password and database of DATABASE_URL are right."
-        return Finding("database", f"{host} can't be used: {_reason(url, error)}", remedy)
+        return Finding("database", f"{host} can't be used: {reason(url, error)}", remedy)
     return Finding("database", f"{url.database} on {host} answers")
 
 
-def _begin(url: URL) -> None:
-    """Do to the database what the bot does at its start, and take it back."""
+def _sealed(url: URL) -> list[str]:
+    """Return what the storage key sealed, without making a file that is not there yet."""
+    is_there = url.drivername != "sqlite" or Path(url.database or "").exists()
+    return _begin(url) if is_there else []
+
+
+def _begin(url: URL) -> list[str]:
+    """Do to the database what the bot does at its start, take it back, and return what the storage key sealed."""
     engine = reach(url)
     try:
         with engine.connect() as connection, connection.begin() as beginning:
             migrate(connection)
+            sealed = list(connection.execute(text("SELECT sealed FROM gaps")).scalars())
             beginning.rollback()
+            return sealed
     finally:
         engine.dispose()
-
-
-def _reason(url: URL, error: Exception) -> str:
-    """Return what the database itself says, without the password."""
-    told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-    return told.replace(str(url.password), "[password]") if url.password else told
 
 
 def of_faq(settings: Settings) -> Finding:
@@ -318,8 +330,7 @@ def of_encoder() -> Finding:
     try:
         open_encoder(cache_folder()).encode("hello")
     except EncoderError as error:
-        remedy = "Install anew from requirements.lock; until then the bot goes by words alone."
-        return Finding("encoder", str(error).rstrip("."), remedy)
+        return Finding("encoder", str(error).rstrip("."), "Mend that; until then the bot goes by words alone.")
     return Finding("encoder", "compares meanings")
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from bot.app import build_application, build_bot
-from bot.config import Settings
+from bot.config import Settings, remarks_on_dotenv
 from bot.handlers import Handlers
 from bot.health import Check, Hearing, heartbeat
 from bot.intake import Intake
@@ -40,6 +40,8 @@ async def run_bot(settings: Settings, token: str, load: Load) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(_log_by_type)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    for remark in remarks_on_dotenv():
+        log.warning("%s", remark)
     faq = load(None)  # until then a signal ends the process at once: there is nothing to close yet
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)

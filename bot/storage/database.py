@@ -1,17 +1,20 @@
 """Reaching the database: a SQLite file, or PostgreSQL through psycopg."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.errors import UserError
 
+log = logging.getLogger(__name__)
+
 _WRONG_URL = (
-    "DATABASE_URL: write sqlite:///path/to/file.sqlite or postgresql://user:password@host/database, "
-    "with %40 for an @ in the password and %23 for a #."
+    "DATABASE_URL: write sqlite:///path/to/file.sqlite, with three slashes before a relative path and four before an "
+    "absolute one, or postgresql://user:password@host/database, with %40 for an @ in the password and %23 for a #."
 )
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 # A server that is silent for so long is gone: waiting longer only fills the queue.
@@ -35,7 +38,8 @@ def address(url: str | URL) -> URL:
     # An @ or # in a password that is not written as %40 or %23 would make the rest of it a host.
     if parsed.drivername in _POSTGRESQL and parsed.database and not {*"@#"} & {*(parsed.host or "")}:
         return parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
+    # With two slashes too few, the first folder of the path would be a host.
+    if parsed.drivername == "sqlite" and not parsed.host and parsed.database and parsed.database != ":memory:":
         return parsed
     raise UserError(_WRONG_URL)
 
@@ -44,6 +48,14 @@ def reach(url: str | URL) -> Engine:
     """Return the engine for a database, without connecting yet; raise UserError if it can never be reached."""
     parsed = address(url)
     return _sqlite(parsed) if parsed.drivername == "sqlite" else _postgresql(parsed)
+
+
+def reason(url: URL, error: Exception) -> str:
+    """Return what the database itself says, without the password."""
+    told = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
+    # The driver puts before it that there is no connection, to which address and port.
+    told = " ".join(told.rpartition(" failed: ")[2].split())
+    return told.replace(str(url.password), "[password]") if url.password else told
 
 
 def _postgresql(url: URL) -> Engine:
@@ -55,7 +67,16 @@ def _postgresql(url: URL) -> Engine:
         connect_args=_REACHING_POSTGRESQL,
     )
     event.listen(engine, "connect", _settle_postgresql)
+    event.listen(engine, "handle_error", _tell_why_there_is_no_connection)
     return engine
+
+
+def _tell_why_there_is_no_connection(context: ExceptionContext) -> None:
+    """Log it, for the operator may mend it; where there is a connection, an error might hold what was to be written."""
+    if context.connection is None and context.engine and context.sqlalchemy_exception:
+        url = context.engine.url
+        told = url.host or "localhost", reason(url, context.sqlalchemy_exception)
+        log.warning("PostgreSQL on %s can't be used: %s. See that it runs and that DATABASE_URL is right.", *told)
 
 
 def _settle_postgresql(connection: Any, _: object) -> None:

@@ -16,6 +16,7 @@ from bot.errors import UserError
 
 MAKE_ONE = 'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
 _NO_KEY = f"STORAGE_KEY is not set, and with PostgreSQL it must be: the same for every process. Make one: {MAKE_ONE}"
+PUT_IT_BACK = "Put the old key back into STORAGE_KEY or the key file, behind the present one; if it is lost, just wait."
 _KEY_LENGTH = 44  # 32 bytes in base64
 
 
@@ -48,6 +49,13 @@ class Keys:
         return [hmac.digest(key, str(chat_id).encode(), "sha256").hex() for key in self._authors]
 
 
+def told_of_lost_key(sealed: Iterable[str], keys: Keys | None, days: int) -> str:
+    """Return how many of these texts no key opens, and what becomes of them; nothing if there are none."""
+    lost = sum(keys is None or keys.unseal(text) is None for text in sealed)
+    told = f"kept questions whose storage key is gone: {lost}; they can't be read or found by /forget, and are deleted"
+    return f"{told} after {days} days" if lost else ""
+
+
 def find_keys(setting: SecretStr | None, database: URL) -> Keys | None:
     """Return the keys that the setting holds, else those in the file beside a SQLite database, if it is there.
 
@@ -62,19 +70,24 @@ def find_keys(setting: SecretStr | None, database: URL) -> Keys | None:
 
 
 def make_keys(database: URL) -> Keys:
-    """Return the keys in a new file beside a SQLite database, readable by its owner only.
+    """Return the keys in a new file beside a SQLite database, readable by its owner only; raise UserError without one.
 
     It is there as a whole or not at all; the first of several processes decides what stands in it.
     """
     path = _key_file(database)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    except OSError as error:
+        remedy = "Let the bot's user write its folder and make room there, or set STORAGE_KEY."
+        raise UserError(f"The key file {path} can't be made: {error.strerror}. {remedy}") from None
+    finally:
+        draft.unlink(missing_ok=True)
     return _read(path.read_text(encoding="ascii"), str(path))
 
 

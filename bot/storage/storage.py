@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +20,7 @@ from bot.errors import OutOfReachError, UserError
 from bot.ledger import Claim
 from bot.storage.database import reach
 from bot.storage.redacting import redact
-from bot.storage.sealing import Keys, find_keys, make_keys
+from bot.storage.sealing import PUT_IT_BACK, Keys, find_keys, make_keys, told_of_lost_key
 from bot.storage.slate import Slate
 from bot.storage.writing import Call, Write, Writer
 from bot.waiting import Waits
@@ -64,6 +65,7 @@ _FORGET_OLD_GAPS = text("DELETE FROM gaps WHERE day <= :day")
 _FORGET_OLD_UPDATES = text("DELETE FROM updates WHERE claimed_at < :time")
 _ANYTHING = text("SELECT 1")
 _GAPS = text("SELECT id, day, sealed, nearest, score FROM gaps ORDER BY day, id")
+_SEALED = text("SELECT sealed FROM gaps")
 _REPLIES = text("SELECT day, kind, entry, campaign, count FROM replies")
 _FEEDBACK = text("SELECT day, entry, helpful, count FROM feedback")
 
@@ -143,6 +145,9 @@ class Storage:
         except UserError:
             await self.close()
             raise
+        else:
+            with suppress(OutOfReachError):
+                await self._writer.ask(self._tell_of_lost_key, _START_SECONDS)
 
     async def close(self, seconds: float = 3.0) -> None:
         """Write what is left, give back what is in hand, and let go of the database."""
@@ -276,6 +281,11 @@ class Storage:
         if len(gaps) < len(rows):
             log.warning("gaps whose storage key is gone: %d", len(rows) - len(gaps))
         return gaps
+
+    def _tell_of_lost_key(self, connection: Connection) -> None:
+        sealed = connection.execute(_SEALED).scalars()
+        if told := told_of_lost_key(sealed, self._keys, self.retention_days):
+            log.warning("%s. %s", told, PUT_IT_BACK)
 
     async def forget(self, chat_id: int) -> int:
         """Delete all that came from a chat and return how many gaps that were, or raise OutOfReachError."""

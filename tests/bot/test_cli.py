@@ -351,7 +351,9 @@ def test_a_setting_that_cannot_be_used_is_named_and_its_value_is_not(call, monke
     monkeypatch.setenv(name, value)
     outcome = call(*command)
     assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err == f"{name}: not a value I can use. See .env.example for what to write.\n"
+    wanted = Settings.model_fields[name.lower()].description
+    assert outcome.err == f"{name}: not a value I can use. Write {wanted}.\n"
+    assert value not in outcome.err
 
 
 @pytest.mark.parametrize("command", ["run", "health"])

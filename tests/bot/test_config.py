@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import PRODUCT_ANSWERS, Settings, read_settings
+from bot.config import PRODUCT_ANSWERS, Settings, read_settings, remarks_on_dotenv
 from bot.errors import UserError
 
 TOKEN = "123456:never-to-be-seen"  # noqa: S105  # it opens nothing
@@ -50,6 +50,52 @@ def test_a_dotenv_that_is_no_text_is_told_in_a_sentence(folder):
         read_settings()
 
 
+NO_PAIR = "this is no NAME=value. Write it so, or begin the line with #."
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("CHAT_LIMT=3", "CHAT_LIMT is no setting. Did you mean CHAT_LIMIT?"),
+        ("export webhook=https://clinic.example", "webhook is no setting. Did you mean WEBHOOK_URL?"),
+        ("HTTPS_PROXY=http://proxy", "HTTPS_PROXY is no setting. The settings are in .env.example."),
+        ("CHAT LIMIT=3", NO_PAIR),
+        ("CHAT_LIMIT", NO_PAIR),
+        (TOKEN, NO_PAIR),
+        ("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=", NO_PAIR),
+        ('ANSWERS="here', NO_PAIR),
+    ],
+)
+def test_a_line_of_dotenv_that_sets_nothing_is_told_by_its_number_without_its_value(folder, line, told):
+    (folder / ".env").write_text(f"# {line}\n\nPOSTGRES_PASSWORD=x\n\nchat_limit=3\n\n\n{line}\n", newline="\r\n")
+    assert remarks_on_dotenv() == [f".env, line 8: {told}"]
+
+
+def test_who_misspelt_the_token_is_told_that_too(folder):
+    (folder / ".env").write_text(f"TELEGRAM_TOKEN={TOKEN}\n")
+    with pytest.raises(UserError, match=r"\n\.env, line 1: .* Did you mean TELEGRAM_BOT_TOKEN\?$"):
+        read_settings().token()
+
+
+def test_of_names_in_the_environment_nothing_is_told(monkeypatch):
+    monkeypatch.setenv("CHAT_LIMT", "3")
+    assert remarks_on_dotenv() == []
+
+
+def test_a_folder_in_the_place_of_dotenv_is_told(folder):
+    (folder / ".env").mkdir()
+    assert read_settings() == Settings()
+    assert remarks_on_dotenv() == [
+        ".env is a folder, from which nothing is read. Write the settings into a file of that name."
+    ]
+
+
+def test_a_dotenv_that_must_not_be_read_is_told_in_a_sentence(folder):
+    (folder / ".env").symlink_to("/proc/self/mem")  # what even root can't read from its beginning
+    with pytest.raises(UserError, match=r"^\.env can't be read: Input/output error\. Let the bot's user read it\.$"):
+        read_settings()
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8081", "https://bots.example/api", "https://api.telegram.org/"])
 def test_another_bot_api_server_may_be_named(url, monkeypatch):
     monkeypatch.setenv("TELEGRAM_API_URL", url)
@@ -85,19 +131,22 @@ def test_a_setting_that_cannot_be_used_is_named_without_its_value(name, value, m
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "reason"),
+    ("name", "value", "wanted"),
     [
-        ("WEBHOOK_URL", "http://clinic.example", "Telegram itself calls a webhook by https:// only."),
-        ("WEBHOOK_SECRET", "a secret", "A webhook's secret is up to 256 of A-Z a-z 0-9 _ and -."),
+        ("WEBHOOK_URL", "http://clinic.example", "begins with https://, as Telegram itself calls no other."),
+        ("WEBHOOK_SECRET", "a secret", "Write up to 256 of A-Z a-z 0-9 _ and -."),
+        ("PORT", "abc", "Write a whole number from 1 to 65535."),
+        ("RETENTION_DAYS", "-1", "Write a whole number from 1 to 3650."),
+        ("CHAT_LIMIT", "many", "Write a whole number, or 0 for no limit."),
+        ("LOG_FORMAT", "xml", "Write plain or json."),
     ],
 )
-def test_what_telegram_has_against_a_setting_is_told(name, value, reason, monkeypatch):
+def test_of_a_setting_that_cannot_be_used_it_is_told_what_to_write(name, value, wanted, monkeypatch):
     monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PORT", "secret")
     with pytest.raises(UserError) as told:
         read_settings()
-    sentence = f"PORT, {name}: not a value I can use. {reason} See .env.example for what to write."
-    assert str(told.value) == sentence
+    assert str(told.value).startswith(f"{name}: not a value I can use. Write ")
+    assert str(told.value).endswith(wanted)
 
 
 def test_a_webhook_needs_a_port_and_has_one_unless_another_is_chosen(monkeypatch):
@@ -117,7 +166,7 @@ def test_a_bot_api_server_of_ones_own_may_call_without_https(monkeypatch):
 def test_all_settings_that_cannot_be_used_are_named_at_once(monkeypatch):
     monkeypatch.setenv("TELEGRAM_API_URL", "nowhere")
     monkeypatch.setenv("LOG_FORMAT", "xml")
-    with pytest.raises(UserError, match=r"^LOG_FORMAT, TELEGRAM_API_URL: "):
+    with pytest.raises(UserError, match=r"^LOG_FORMAT: .*\nTELEGRAM_API_URL: [^\n]*$"):
         read_settings()
 
 

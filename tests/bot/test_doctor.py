@@ -17,6 +17,7 @@ from sqlalchemy import inspect
 from bot.cli import main
 from bot.config import Settings
 from bot.doctor import Finding, examine, of_disk
+from bot.storage import open_storage
 from bot.storage.database import reach
 from tests.conftest import BICYCLES
 from tests.telegram_server import TelegramServer, bad_gateway, half_json, reset, says, status
@@ -26,7 +27,7 @@ PASSWORD = "open-sesame"  # noqa: S105  # neither does this
 KEY = base64.urlsafe_b64encode(bytes(32)).decode()
 OWN = "https://bot.clinic.example"
 HOOK = f"{OWN}/telegram"
-NAMES = ["token", "network", "clock", "webhook", "database", "faq", "encoder", "disk"]
+NAMES = ["settings", "token", "network", "clock", "webhook", "database", "faq", "encoder", "disk"]
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,13 @@ async def test_a_bot_that_lacks_nothing_has_no_problem(told, folder):
     assert found["webhook"].what == "none, the bot polls; 0 updates wait"
     assert found["database"].what == "data/clinic-faq.sqlite will be made at the first start"
     assert list(folder.iterdir()) == []
+
+
+async def test_a_setting_that_is_misspelt_in_dotenv_is_told(told, folder):
+    (folder / ".env").write_text("CHAT_LIMT=3\n")
+    found = (await told())["settings"]
+    assert found.what == "not all of .env is used"
+    assert found.remedy == ".env, line 1: CHAT_LIMT is no setting. Did you mean CHAT_LIMIT?"
 
 
 async def test_without_a_token_the_network_is_looked_at_all_the_same(told):
@@ -247,6 +255,21 @@ async def test_a_key_file_is_read_and_none_is_made(told, folder):
     assert KEY[:-3] not in str(found)
 
 
+async def test_questions_whose_key_file_is_gone_are_told(told, folder):
+    storage = await open_storage(Settings())
+    for utterance in ("a zebra?", "a lion?"):
+        storage.keep_gap(7, utterance, "brakes", 0.1)
+    await storage.close()
+    assert (await told())["database"].ok
+    (folder / "data/clinic-faq.key").rename(folder / "old.key")
+    found = (await told(retention_days=30))["database"]
+    assert found.what.startswith("kept questions whose storage key is gone: 2; ")
+    assert found.what.endswith("are deleted after 30 days")
+    assert found.remedy.startswith("Put the old key back")
+    keys = SecretStr(f"{KEY},{(folder / 'old.key').read_text()}")
+    assert (await told(storage_key=keys))["database"].ok
+
+
 async def test_a_key_file_that_cannot_be_read_is_told(told, folder):
     (folder / "kept.key").mkdir()
     found = (await told(database_url=SecretStr(f"sqlite:///{folder}/kept.sqlite")))["database"]
@@ -294,6 +317,7 @@ async def test_looking_at_a_database_changes_nothing_in_it(told, folder, postgre
         f"postgresql://clinic:{PASSWORD}@db",
         "sqlite://",
         "sqlite:///:memory:",
+        "sqlite://data/kept.sqlite",
     ],
 )
 async def test_an_address_of_no_database_is_told(told, url):
@@ -318,6 +342,7 @@ async def test_without_an_encoder_it_is_told_what_that_means(told, folder, monke
     (folder / "cache").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     found = (await told())["encoder"]
+    assert ".onnx could not be made: Not a directory. Let the bot's user write" in found.what
     assert "words alone" in found.remedy
 
 

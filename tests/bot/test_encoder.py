@@ -24,7 +24,8 @@ def test_without_the_model_the_bot_answers_by_words_alone_and_says_so(shop, cach
     with monkeypatch.context() as without:
         without.setitem(sys.modules, PACKAGE, None)
         faq = load_faq(shop)
-    assert caplog.messages == [f"matching goes by words alone: The package {PACKAGE} is not installed."]
+    told = f"The package {PACKAGE} is not installed. Install anew from requirements.lock."
+    assert caplog.messages == [f"matching goes by words alone: {told}"]
     assert faq.reply("puncture repair").entry.id == "flat-tire"
     assert not list(cache.glob("vectors-*"))
 

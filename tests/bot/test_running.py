@@ -180,7 +180,7 @@ async def test_a_saved_change_goes_live_within_two_seconds_and_a_broken_one_is_o
 
 async def test_a_dotenv_that_is_edited_counts_only_from_the_next_start_on(server, running, shop):
     dotenv = shop.parent / ".env"
-    dotenv.write_text(f"ANSWERS={shop}\n")
+    dotenv.write_text(f"ANSWERS={shop}\nCHAT_LIMT=3\n")
     async with running(ANSWERS="") as process:
         await next_sent(server, lambda: server.write("my brakes squeal"))
         dotenv.write_text("ANSWERS=elsewhere\nLOG_FORMAT=half-typ")
@@ -188,6 +188,7 @@ async def test_a_dotenv_that_is_edited_counts_only_from_the_next_start_on(server
         await until(lambda: "the changed FAQ is" in process.log)
         assert "at once" in (await next_sent(server, lambda: server.write("my brakes squeal"))).text
     assert "LOG_FORMAT" not in process.log
+    assert process.log.count("CHAT_LIMT is no setting. Did you mean CHAT_LIMIT?") == 1
 
 
 async def test_a_bot_with_a_webhook_answers_what_is_brought_and_ends_cleanly(server, running):

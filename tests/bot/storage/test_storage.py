@@ -9,11 +9,12 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from bot.app import build_application, build_bot
 from bot.config import read_settings
@@ -425,6 +426,18 @@ async def test_gaps_whose_key_is_gone_are_told_by_their_number(sqlite_url, caplo
     assert "gaps whose storage key is gone: 1" in caplog.text
 
 
+async def test_at_the_start_it_is_told_what_a_key_sealed_that_is_gone(url, caplog):
+    async with opened(url, KEY) as storage:
+        storage.keep_gap(7, "zebra", "brakes", 0.1)
+    async with opened(url, f"{OTHER_KEY},{KEY}") as storage:
+        storage.keep_gap(7, "lion", "brakes", 0.1)
+    assert "whose storage key is gone" not in caplog.text
+    async with opened(url, OTHER_KEY):
+        pass
+    assert "kept questions whose storage key is gone: 1; " in caplog.text
+    assert "are deleted after 90 days. Put the old key back" in caplog.text
+
+
 # --- /forget and /privacy --------------------------------------------------------------------------------------------
 
 
@@ -644,6 +657,24 @@ async def test_the_database_may_come_up_after_the_bot(postgres, caplog):
             postgres.start()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"username": "stranger"}, 'FATAL: role "stranger" does not exist'),
+        ({"database": "elsewhere"}, 'FATAL: database "elsewhere" does not exist'),
+        ({"host": "nowhere.invalid"}, "failed to resolve host 'nowhere.invalid'"),
+        ({"port": 9}, "Connection refused"),
+    ],
+)
+async def test_why_a_server_cannot_be_used_is_told_without_the_password(postgres, caplog, wrong, told):
+    url = make_url(postgres.fresh_database()).set(password="open-sesame", **wrong)  # noqa: S106  # it opens nothing
+    async with opened(url.render_as_string(hide_password=False)):
+        pass
+    assert f"PostgreSQL on {url.host} can't be used: {told}" in caplog.text
+    assert "DATABASE_URL" in caplog.text
+    assert "open-sesame" not in caplog.text
+
+
 async def test_what_cannot_be_written_before_the_end_is_counted_as_lost(postgres, caplog):
     async with opened(postgres.fresh_database()) as storage:
         await storage.figures()
@@ -828,6 +859,7 @@ async def test_a_key_that_is_set_counts_for_more_than_a_file(folder, monkeypatch
         "secret",
         "sqlite://",
         "sqlite:///:memory:",
+        "sqlite://data/secret.sqlite",
         "mysql://a:secret@b/c",
         "postgresql://secret@host",
         "postgresql://user:pass@secret@host/database",
@@ -840,6 +872,7 @@ async def test_a_wrong_url_is_told_in_a_sentence_without_its_value(folder, monke
     with pytest.raises(UserError, match="DATABASE_URL: write sqlite:///path") as told:
         await open_storage(read_settings())
     assert "secret" not in str(told.value)
+    assert "three slashes before a relative path and four before an absolute one" in str(told.value)
 
 
 async def test_a_file_that_cannot_be_used_is_told_in_a_sentence(folder, monkeypatch):
@@ -865,6 +898,24 @@ async def test_a_key_file_that_was_spoiled_is_told_and_not_replaced(folder):
     (folder / "data/clinic-faq.key").write_text("spoiled")
     with pytest.raises(UserError, match=r"data/clinic-faq\.key holds no key that I can use"):
         await open_storage(read_settings())
+
+
+@contextmanager
+def no_room():
+    """Let no file grow, as on a full disk."""
+    usual = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (0, usual[1]))
+    try:
+        yield
+    finally:
+        setrlimit(RLIMIT_FSIZE, usual)
+
+
+async def test_a_key_file_that_cannot_be_made_is_told_and_leaves_no_rubbish(folder, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///kept.sqlite")
+    with no_room(), pytest.raises(UserError, match=r"The key file kept\.key can't be made: File too large\. Let the"):
+        await open_storage(read_settings())
+    assert [path.name for path in folder.iterdir()] == ["kept.sqlite"]
 
 
 async def test_postgresql_needs_a_key_that_all_processes_share(folder, monkeypatch):
