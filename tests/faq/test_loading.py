@@ -33,7 +33,10 @@ def folder(tmp_path):
     (tmp_path / "answers.yaml").write_text(FAQ)
     (tmp_path / "lexicon.yaml").write_text("language: english\nabbreviations: {u: you}\n")
     (tmp_path / "background.yaml").write_text("chat:\n  - nice weather\nsport:\n  - who won\n")
-    (tmp_path / "safety.yaml").write_text("notices: [{id: fire, text: 'Run, and call {emergency}.'}]\n")
+    (tmp_path / "safety.yaml").write_text(
+        "notices: [{id: fire, text: 'Run, and call {emergency}.'}]\n"
+        "rules: [{id: it-burns, kind: fire, reason: Fire spreads., examples: [it burns]}]\n"
+    )
     return tmp_path
 
 
@@ -330,6 +333,34 @@ def test_a_name_in_safety_yaml_that_leads_nowhere_or_stands_twice_is_told(old, n
     [(told_line, told_message)] = told(FAQ, safety=SAFETY.replace(old, new, 1))
     assert told_line == line
     assert told_message.startswith(message)
+
+
+CUT_SHORT = "Was this file cut short? If not, write what uses it, or delete it."
+
+
+@pytest.mark.parametrize(
+    ("kept", "line", "message"),
+    [
+        (2, 2, "The notice `fire` is used by no rule."),
+        (4, 2, "The notice `fire` is used by no rule."),
+        (5, 4, "The cue `burning` (and 1 more) is used by no rule and no caution."),
+        (11, 5, "The cue `child` is used by no rule and no caution."),
+    ],
+)
+def test_a_safety_yaml_that_was_cut_short_is_told_by_what_is_no_longer_used(kept, line, message):
+    with_child = SAFETY.replace("burning question}]", "burning question}]\n  child: [my child]")
+    cut = with_child.replace("cues: [[burning]]}", "cues: [[child]]}").splitlines()[:kept]
+    assert (line, f"{message} {CUT_SHORT}") in told(FAQ, safety="\n".join(cut))
+
+
+@pytest.mark.parametrize("section", ["notices", "rules", "cautions"])
+def test_the_products_own_safety_yaml_without_one_of_its_sections_is_told(folder, section):
+    lines = (loading.OWN / "safety.yaml").read_text("utf-8").splitlines()
+    begins = lines.index(f"{section}:")
+    ends = next(number for number in range(begins + 1, len(lines)) if lines[number][:1].isalpha())
+    (folder / "answers.yaml").write_text((loading.OWN / "answers.yaml").read_text("utf-8"))
+    (folder / "safety.yaml").write_text("\n".join(lines[:begins] + lines[ends:]))
+    assert any(problem.startswith("safety.yaml:") for problem in problems(folder))
 
 
 def test_the_products_own_safety_yaml_may_name_entries_that_another_faq_lacks(folder):
