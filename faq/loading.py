@@ -569,12 +569,12 @@ def _check_safety(document: Document, answers: Document) -> None:
 
 
 def _check_use(document: Document) -> None:
-    """Note notices and cues that nothing uses, as in a file that was cut short: its rules, or its last ones, are lost."""
+    """Note notices and cues that nothing uses, as in a file that was cut short."""
     rules, cautions = (_items(_field(document.root, section)) for section in ("rules", "cautions"))
     kinds = {text.value for rule in rules for text in _texts(_field(rule, "kind"))}
     cues = {text.value for record in (*rules, *cautions) for text in _texts(_field(record, "cues"))}
     listed = _field(document.root, "cues")
-    named = [key for key, _ in listed.by_name.values()] if isinstance(listed, Fields) else []
+    named = [key for key, _ in listed.pairs if isinstance(key, Text)] if isinstance(listed, Fields) else []
     unused_notices = [text for text in _ids(document, "notices") if text.value not in kinds]
     unused_cues = [text for text in named if text.value not in cues]
     for what, users, unused in (("notice", "rule", unused_notices), ("cue", "rule and no caution", unused_cues)):
