@@ -38,6 +38,8 @@ _NOT_AT_THE_START = re.compile(
     r"[@`%&*!,\]}]|[|>](?![-+1-9]{0,2} *(?:#|$))|\[[^][]*\] *[^\s#,\]}]|\{[^{}]*\} *[^\s#,\]}]"
 )
 _COMMENT = re.compile(r"(?<! ) +#.*$")
+# What somebody may have written as a part of the text before it; a note has a space after its sign.
+_SWALLOWED = re.compile(r" +#\w.*")
 
 
 @dataclass(frozen=True)
@@ -336,6 +338,9 @@ def _leaf(document: Document, event: yaml.NodeEvent) -> Text:
         return Text(line, last, event.value)
     if last > line:
         _check_dashes(document, line, last, event.value)
+    if event.value and (swallowed := _SWALLOWED.match(document.lines[last - 1], event.end_mark.column)):
+        whole = (event.value + swallowed[0]).rstrip(" ]},")
+        document.mistake(last, f"YAML leaves out a text from ` #` on, as a note. {in_quotes(whole)}")
     return Text(line, last, event.value, _kind(event.value))
 
 
