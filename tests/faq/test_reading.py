@@ -216,7 +216,7 @@ def test_what_editors_and_people_do_to_a_file_without_harm_is_accepted(before, a
         ("sources: [", "sources: - article", "A list begins on the line below its name"),
         ("related: [", "---", "YAML starts another file at `---`"),
         ("related: [", "...", "YAML starts another file at `...`"),
-        ("- is it", "- is it the #1 pain", 'from ` #` on, as a note. Put the whole text in quotes: "is it the #1 pain"'),
+        ("- is it", "- is it the #1 pain", 'as a note. Put the whole text in quotes: "is it the #1 pain"'),
         ("question:", "question: Does it  #hurt?", 'Put the whole text in quotes: "Does it #hurt?"'),
         ("answer: Ab", "answer: About\n      an hour #more", 'Put the whole text in quotes: "About an hour #more"'),
         ("sources: [", "sources: [article #1]", 'Put the whole text in quotes: "article #1"'),
