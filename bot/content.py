@@ -4,6 +4,7 @@ import ctypes
 import gc
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
@@ -19,7 +20,9 @@ from faq.problems import ContentError, Problem
 from faq.reply import Faq
 
 # They say which answers Telegram takes.
-_LOOKING_ON = [Path(__file__).with_name(name) for name in ("markdown.py", "pages.py", "render.py")]
+_LOOKING_ON = [Path(__file__).with_name(name) for name in ("content.py", "markdown.py", "pages.py", "render.py")]
+# What HTML shows as it was written.
+_CODE = re.compile(r"<(code|pre)>.*?</\1>", re.DOTALL)
 
 
 def load_faq(answers: Path, before: Faq | None = None) -> Faq:
@@ -52,15 +55,24 @@ def _content(answers: Path, cache: Cache) -> Content:
     key = _digest_of_files(answers)
     if (kept := cache.load("content", key)) is not None:
         return Content.model_validate_json(kept["json"].tobytes())
-    from bot.markdown import refusal
     from bot.pages import misfits
     from faq.loading import load
 
-    content = load(answers, refusal, misfits)
+    content = load(answers, _refusal, misfits)
     if key == _digest_of_files(answers):  # and not saved again while it was read
         written = content.model_dump_json(by_alias=True).encode()
         cache.save("content", key, {"json": np.frombuffer(written, np.uint8)})
     return content
+
+
+def _refusal(markdown: str) -> str | None:
+    """Return why this Markdown cannot be shown to a patient as it was meant, or None if it can."""
+    from bot.markdown import refusal, to_html
+
+    reason = refusal(markdown)
+    if reason is None and "**" in _CODE.sub("", to_html(markdown)):
+        return "Its `**` would be shown as it stands. Put two stars before and behind what is bold: **bold**"
+    return reason
 
 
 def _digest_of_files(answers: Path) -> str:

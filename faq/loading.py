@@ -23,6 +23,9 @@ from faq.triage import fault_of
 OWN = Path(__file__).resolve().parent
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
+_PLACEHOLDER_BEGUN = re.compile(r"\{(\w+)")
+# Bold and links, as they are written in answers.
+_MARKUP = re.compile(r"\*\*|\[[^]]+\]\(")
 _FILLED_LATER = {
     "privacy": ("days",),
     "forgotten": ("count",),
@@ -142,7 +145,8 @@ def _answers(written: Document, own: Document, refusal: Refusal) -> Answers | No
         values.setdefault("topics", [])
     answers = _record(written, values, Answers)
     clinic = _clinic(values)
-    _check_entries(written, refusal)
+    _check_entries(written, clinic, refusal)
+    _check_labels(written)
     _check_wording(written, own, clinic, refusal)
     if answers is None or written.problems or own.problems:
         return None
@@ -473,7 +477,7 @@ _NONE_YET = {
 }
 
 
-def _check_entries(document: Document, refusal: Refusal) -> None:
+def _check_entries(document: Document, clinic: Clinic, refusal: Refusal) -> None:
     entries = _items(_field(document.root, "entries"))
     for section, sentence in _NONE_YET.items():
         _check_ids(document, section)
@@ -486,9 +490,33 @@ def _check_entries(document: Document, refusal: Refusal) -> None:
     for entry in entries:
         for name, there in known.items():
             _check_references(document, entry, name, there)
-        if (answer := _text(entry, "answer")) and (reason := refusal(answer.value.strip())):
-            document.problem(answer.line, f"This answer cannot be shown. {reason}")
+        if answer := _text(entry, "answer"):
+            _check_answer(document, answer, clinic, refusal)
     _check_phrasings(document, entries)
+
+
+def _check_answer(document: Document, answer: Text, clinic: Clinic, refusal: Refusal) -> None:
+    """Note an answer that cannot be shown, and names in braces, which nothing fills here."""
+    values = _placeholders(clinic)
+    for name in dict.fromkeys(_PLACEHOLDER_BEGUN.findall(answer.value)):
+        if name in values:
+            advice = f"Write what it stands for: {values[name]}" if values[name] else "Write something else."
+            document.problem(answer.line, f"In an answer nothing fills `{{{name}}}`. {advice}")
+    if reason := refusal(answer.value.strip()):
+        document.problem(answer.line, f"This answer cannot be shown. {reason}")
+
+
+def _check_labels(document: Document) -> None:
+    """Note markup in what stands on buttons, where it is shown as it is written."""
+    buttons = _field(document.root, "wording", "buttons")
+    labels = [value for _, value in buttons.pairs] if isinstance(buttons, Fields) else []
+    for section, name in (("entries", "question"), ("topics", "title")):
+        labels += filter(None, (_field(item, name) for item in _items(_field(document.root, section))))
+    for text in chain.from_iterable(map(_texts, labels)):
+        if found := _MARKUP.search(text.value):
+            document.problem(
+                text.line, f"This stands on a button, which would show `{found[0]}` too. Write plain words."
+            )
 
 
 def _check_ids(document: Document, section: str) -> None:
@@ -670,6 +698,9 @@ def _check_filled(document: Document, text: Text, clinic: Clinic, later: Iterabl
         names = sorted(known, key=lambda other: -fuzz.ratio(name, other))
         listed = ", ".join(f"{{{other}}}" for other in names)
         document.problem(text.line, f"`{{{shorten(name)}}}` is filled by nothing. What can be filled here: {listed}.")
+    for name in _PLACEHOLDER_BEGUN.findall(_PLACEHOLDER.sub("", text.value)):
+        if name in known:
+            document.problem(text.line, f"`{{{name}` is not closed. Write: {{{name}}}")
     if not unknown and text.value.strip():
         _check_sentence(document, text, _filled(text.value, clinic).strip(), refusal)
 

@@ -292,9 +292,13 @@ def _events(text: str) -> Iterator[yaml.Event]:
         loader.dispose()
 
 
-# The two parsers' marks are of two types; both have a line, counted from 0.
+# The two parsers' marks are of two types; both have a line and a column, counted from 0.
 def _line(mark: Any) -> int:
     return int(mark.line) + 1
+
+
+def _column(mark: Any) -> int:
+    return int(mark.column)
 
 
 def _place(mark: Any) -> int:
@@ -338,7 +342,7 @@ def _leaf(document: Document, event: yaml.NodeEvent) -> Text:
         return Text(line, last, event.value)
     if last > line:
         _check_dashes(document, line, last, event.value)
-    if event.value and (swallowed := _SWALLOWED.match(document.lines[last - 1], event.end_mark.column)):
+    if event.value and (swallowed := _SWALLOWED.match(document.lines[last - 1], _column(event.end_mark))):
         whole = (event.value + swallowed[0]).rstrip(" ]},")
         document.mistake(last, f"YAML leaves out a text from ` #` on, as a note. {in_quotes(whole)}")
     return Text(line, last, event.value, _kind(event.value))

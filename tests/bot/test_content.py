@@ -219,3 +219,19 @@ def test_what_the_cache_holds_spoilt_is_read_again(shop, cache):
     for kept in cache.glob("content-*"):
         kept.write_bytes(kept.read_bytes()[:-9])
     assert load_faq(shop).entries.keys() == {"hours", "repairs"}
+
+
+@pytest.mark.parametrize(
+    "answer", ["'**From nine to six.'", '"**From nine\\n\\nto** six."', '"From ** nine** to six."']
+)
+def test_stars_that_a_patient_would_see_are_told(shop, answer):
+    (shop / "answers.yaml").write_text(SHOP.replace("From nine to six.", answer))
+    [problem] = problems_of(shop)
+    assert (problem.file, problem.line) == ("answers.yaml", 8)
+    assert "Its `**` would be shown as it stands. Put two stars" in problem.message
+
+
+@pytest.mark.parametrize("answer", ["'**Nine** to six.'", "'`2**3` bolts'", "From 9 * to 6."])
+def test_bold_and_stars_that_are_meant_are_no_problem(shop, answer):
+    (shop / "answers.yaml").write_text(SHOP.replace("From nine to six.", answer))
+    assert problems_of(shop) == ()

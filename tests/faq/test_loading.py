@@ -206,6 +206,22 @@ def test_a_sentence_of_which_nothing_would_be_left_is_told(folder):
         ("- id: how", "    id: how-long", "If something new begins here, put a dash before it: - id: …"),
         ("start:", "start: Hi from {clinc}", "`{clinc}` is filled by nothing. What can be filled here: {clinic}, {"),
         ("start:", "start: Hi on {date}", "`{date}` is filled by nothing"),
+        ("start:", "start: Call {emergency or wait", "`{emergency` is not closed. Write: {emergency}"),
+        ("reviewed: Rev", 'reviewed: "Reviewed {date"', "`{date` is not closed. Write: {date}"),
+        (
+            "answer: Ab",
+            "answer: Call {emergency}.",
+            "In an answer nothing fills `{emergency}`. Write what it stands for: 911",
+        ),
+        ("answer: Ab", "answer: Call {poison now.", "In an answer nothing fills `{poison}`."),
+        (
+            "question:",
+            'question: "**Does** it hurt?"',
+            "This stands on a button, which would show `**` too. Write plain words",
+        ),
+        ("question:", "question: Does [it](https://example.com) hurt?", "would show `[it](` too"),
+        ("title: Your", "title: Your **visit**", "would show `**` too"),
+        ("copy_q", 'copy_question: "**Copy** it"', "would show `**` too"),
         ("reviewed: Rev", 'reviewed: "{date} {source}"', "`{source}` is filled by nothing"),
     ],
 )
