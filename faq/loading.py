@@ -513,7 +513,7 @@ def _check_labels(document: Document) -> None:
     for section, name in (("entries", "question"), ("topics", "title")):
         labels += filter(None, (_field(item, name) for item in _items(_field(document.root, section))))
     for text in chain.from_iterable(map(_texts, labels)):
-        if found := _MARKUP.search(text.value):
+        if (found := _MARKUP.search(text.value)) and text.line not in document.mistaken:
             document.problem(
                 text.line, f"This stands on a button, which would show `{found[0]}` too. Write plain words."
             )

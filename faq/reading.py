@@ -34,6 +34,8 @@ _LEAD = re.compile(r"(\s*)((?:-\s+)*)")
 _STARTS = re.compile(r"(?P<indent> *)(?P<dashes>(?:-(?: +|$))*)(?:(?P<key>\w[\w-]*|\"[^\"]*\"|'[^']*'):(?= |$) *)?")
 _BLOCK = re.compile(r"(?:^|[ :])[|>][-+1-9]{0,2} *(?:#.*)?$")
 _QUOTED = {'"': re.compile(r'"(?:[^"\\]|\\.)*"'), "'": re.compile(r"'(?:[^']|'')*'")}
+_QUOTATION = re.compile("|".join(quotation.pattern for quotation in _QUOTED.values()))
+_OPEN_QUOTATION = re.compile(r"(?:^|[\[{,:]) *[\"']")
 _NOT_AT_THE_START = re.compile(
     r"[@`%&*!,\]}]|[|>](?![-+1-9]{0,2} *(?:#|$))|\[[^][]*\] *[^\s#,\]}]|\{[^{}]*\} *[^\s#,\]}]"
 )
@@ -420,6 +422,9 @@ def _outline(lines: list[str], number: int = 1) -> list[_Line]:
 def _after_text(lines: list[str], line: _Line) -> int:
     """Return the number of the first line that is no part of the text which begins on this one."""
     block = _BLOCK.search(line.value)
+    if _opens_brackets(line.value):
+        below = range(line.number + 1, len(lines) + 1)
+        return next((n for n in below if not _deeper(lines, n, line.column)), len(lines) + 1)
     if not block and (not line.quote or line.quote.match(line.value)):
         return line.number + 1
     inside: list[int] = []
@@ -435,6 +440,12 @@ def _after_text(lines: list[str], line: _Line) -> int:
         return line.number + 1 + len(inside)
     end = re.compile(line.value[0] + r"(?: +#.*)?$")
     return next((number + 1 for number in inside if end.search(lines[number - 1])), line.number + 1)
+
+
+def _opens_brackets(text: str) -> bool:
+    """Tell whether a list or pairs in brackets begin here that go on below."""
+    opened, closed = (sum(map(text.count, signs)) for signs in ("[{", "]}"))
+    return text[:1] in ("[", "{") and opened > closed
 
 
 def _deeper(lines: list[str], number: int, column: int) -> bool:
@@ -511,8 +522,9 @@ def _missing_colon(document: Document, line: _Line, before: _Line | None, after:
     return f"A colon is missing after `{key}`. Write: {shorten(mended)}", line.start + mended
 
 
-def _open_bracket(_: Document, line: _Line, __: object, after: _Line | None) -> _Mended | None:
-    if not line.value.startswith("[") or "]" in line.value or (after and after.indent > line.column):
+def _open_bracket(document: Document, line: _Line, *_: object) -> _Mended | None:
+    goes_on = _after_text(document.lines, line) > line.number + 1
+    if not line.value.startswith("[") or "]" in line.value or goes_on:
         return None
     mended = _COMMENT.sub("", line.value).rstrip(", ") + "]"
     return f"The list that begins with `[` is not closed. Write: {shorten(mended)}", line.start + mended
@@ -583,9 +595,10 @@ def _mend_known(document: Document) -> bool:
 
 _MISALIGNED = "This line does not begin where its neighbours begin. Line it up with them, by spaces."
 _IN_QUOTES = "Put the whole text in quotes."
+_UNCLOSED_QUOTATION = "A quotation mark is opened here and not closed. Close it at the end of the text."
 _REFUSALS: tuple[tuple[str, bool, str], ...] = (
     ("escape", False, "A backslash means something else in double quotes. Use single quotes (') around this text."),
-    ("quoted scalar", True, "A quotation mark is opened here and not closed. Close it at the end of the text."),
+    ("quoted scalar", True, _UNCLOSED_QUOTATION),
     ("expected ':'", True, "A colon and a space are missing (write `name: text`), or the line is not indented enough."),
     ("mapping values", False, f"A colon stands where none can, or the line above lacks one. {_IN_QUOTES}"),
     ("flow|',' or", True, f"A bracket is not closed, or a comma is missing. If this is a text: {_IN_QUOTES}"),
@@ -599,8 +612,11 @@ def _mend_refused(document: Document, error: yaml.MarkedYAMLError) -> None:
     """Note what the parser refused, and move or empty the line so that the reading can go on."""
     words = f"{error.context} {error.problem}"
     _, at_start, message = next(refusal for refusal in _REFUSALS if re.search(refusal[0], words))
-    mark = (at_start and error.context_mark) or error.problem_mark
-    number = min(mark.line if mark else 0, len(document.lines) - 1) + 1
+    number, first = (_number(document, mark) for mark in (error.problem_mark, error.context_mark or error.problem_mark))
+    if brackets := _brackets_around(document, first):
+        _mend_brackets(document, brackets, number, message)
+        return
+    number = first if at_start else number
     line = _Line.of(number, document.lines[number - 1])
     column = _column_for(document, line) if re.search("mapping values|expected", words) else None
     if number not in document.moved and not at_start and column is not None and column != line.indent:
@@ -610,6 +626,32 @@ def _mend_refused(document: Document, error: yaml.MarkedYAMLError) -> None:
         return
     document.mistake(number, message)
     _empty(document, line)
+
+
+def _mend_brackets(document: Document, first: _Line, number: int, message: str) -> None:
+    """Note what the parser refused in brackets over several lines, and empty them all.
+
+    Where it gives up only below them, a quotation mark inside may be to blame, and else a bracket that is not closed.
+    """
+    inside = range(first.number, _after_text(document.lines, first))
+    if number not in inside:
+        opened = (n for n in inside if _OPEN_QUOTATION.search(_QUOTATION.sub("", document.lines[n - 1])))
+        number, message = next(((n, _UNCLOSED_QUOTATION) for n in opened), (first.number, message))
+    document.mistake(number, message)
+    for other in inside:
+        document.guess(other, "")
+    document.guess(first.number, first.start + ("[]" if first.value.startswith("[") else "{}"))
+
+
+def _brackets_around(document: Document, number: int) -> _Line | None:
+    """Return the line where the brackets begin that go on over the one with this number."""
+    opening = (line for line in _outline(document.lines) if _opens_brackets(line.value))
+    return next((line for line in opening if line.number <= number < _after_text(document.lines, line)), None)
+
+
+def _number(document: Document, mark: yaml.Mark | None) -> int:
+    """Return the number of the line that is marked; a mark may also lie behind the last one."""
+    return min(mark.line if mark else 0, len(document.lines) - 1) + 1
 
 
 def _column_for(document: Document, line: _Line) -> int | None:

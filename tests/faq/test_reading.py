@@ -234,6 +234,29 @@ def test_a_mistake_in_one_line_is_told_with_that_line_and_no_other(start, replac
 
 
 @either_parser
+@pytest.mark.parametrize(
+    ("written", "broken", "line", "message"),
+    [
+        ("ache, sore", "@ache, sore", 3, "A text cannot begin with this sign."),
+        ("ache, sore", "ache,, sore", 3, "A bracket is not closed, or a comma is missing."),
+        ("ache, sore", '"ac" he, sore', 3, "A bracket is not closed, or a comma is missing."),
+        ("ache, sore", "'ache, sore", 3, "A quotation mark is opened here and not closed."),
+        ("ache, sore", "ache: sore", 3, "A colon within a text confuses YAML."),
+        ("[pain,", "[%pain,", 2, "A text cannot begin with this sign."),
+        ("stiff]", "stiff", 2, "A bracket is not closed, or a comma is missing."),
+        ("don't wait", "{not: wait", 6, "A bracket is not closed, or a comma is missing."),
+    ],
+)
+def test_a_mistake_in_brackets_over_several_lines_is_told_once_at_its_own_line(written, broken, line, message):
+    cues = "cues:\n  hurts: [pain,\n    ache, sore,\n    stiff]\n  soon: [now, {not: hurry},\n    don't wait]\n"
+    users = "cautions: [{id: pain, text: Wait., cues: [[hurts, soon]]}]\n"
+    for safety in (f"{cues}notices: []\n{users}", f"notices: []\n{users}{cues}"):
+        [(told_line, told_message)] = told(FAQ, safety=safety.replace(written, broken))
+        assert told_line == line + (2 if safety.startswith("notices") else 0)
+        assert told_message.startswith(message)
+
+
+@either_parser
 def test_a_whole_file_indented_with_tabs_is_told_line_by_line_and_nothing_else():
     text = FAQ.replace("  ", "\t")
     tabbed = [number for number, line in enumerate(text.split("\n"), 1) if line.startswith("\t")]
