@@ -173,23 +173,28 @@ def _bytes(path: Path, document: Document) -> bytes:
     return raw
 
 
-def _lines(document: Document, raw: bytes) -> Iterator[str]:
+def _lines(document: Document, raw: bytes) -> list[str]:
     """Decode the bytes line by line, so that one odd byte hides nothing else."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
         document.mistake(1, "This file is saved as UTF-16. Save it again as UTF-8.")
-        raw = raw.decode("utf-16", "replace").encode()
+        return []
     raw = raw.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines, odd = [], []
     for number, line in enumerate(raw.split(b"\n"), 1):
         try:
-            yield line.decode()
+            lines.append(line.decode())
         except UnicodeDecodeError as error:
-            document.guessed[number] = line.decode(errors="replace")
-            document.mistake(
-                number,
-                f"Byte {line[error.start]:02X} (number {error.start + 1} in this line) is not UTF-8. "
-                "Save the file as UTF-8, then write the letter again.",
-            )
-            yield document.guessed[number]
+            lines.append(line.decode(errors="replace"))
+            document.guessed[number] = lines[-1]
+            odd.append((number, error))
+    for number, first in odd[:1]:
+        others = f" So it is in {len(odd) - 1} more lines." if odd[1:] else ""
+        document.mistake(
+            number,
+            f"Byte {first.object[first.start]:02X} (number {first.start + 1} in this line) is not UTF-8.{others} "
+            "Save the file as UTF-8, then write the letter again.",
+        )
+    return lines
 
 
 def _printable(document: Document, number: int, line: str) -> str:
@@ -351,7 +356,7 @@ def _leaf(document: Document, event: yaml.NodeEvent) -> Text:
 
 
 def _check_dashes(document: Document, first: int, last: int, text: str) -> None:
-    """Note what YAML takes for one long text without a word: list lines with a glued or a misplaced dash."""
+    """Note what YAML takes for one long text without a word: a list with a dash that is glued, misplaced or missing."""
     for number in range(first + 1, last + 1):
         above, line = (text.lstrip() for text in document.lines[number - 2 : number])
         if len(above) >= _WRAPPED or not line.startswith("-"):
@@ -360,8 +365,13 @@ def _check_dashes(document: Document, first: int, last: int, text: str) -> None:
             for glued in (at for at in (number - 1, number) if re.match(r"-[^\s-]", document.lines[at - 1].lstrip())):
                 document.mistake(glued, _glued(document.lines[glued - 1].lstrip()[1:]))
                 document.guess(glued, document.lines[glued - 1])
-        elif line.startswith("- "):
+        elif line.startswith("- ") and _Line.of(first, document.lines[first - 1]).start.strip():
             document.mistake(number, _MISALIGNED)
+        elif line.startswith("- "):
+            advice = "If all this is one text, write | behind its name, and else"
+            document.mistake(first, f"A dash is missing. {advice}: - {shorten(document.lines[first - 1])}")
+            document.guess(first, document.lines[first - 1])
+            return
 
 
 def _kind(text: str) -> str:
@@ -508,6 +518,15 @@ def _missing_id(_: Document, line: _Line, __: _Line | None, after: _Line | None)
     return f"`id:` is missing or lacks its colon. Write: - {shorten(mended)}", line.start + mended
 
 
+def _missing_dash(_: Document, line: _Line, before: _Line | None, after: _Line | None) -> _Mended | None:
+    """Find an id without a dash right below the name of its list: every id begins an item."""
+    if line.key != "id" or line.dashes or not before or not before.opens:
+        return None
+    fields_below = after is not None and after.column > line.indent
+    indent = line.indent if fields_below else max(0, line.indent - 2)
+    return f"A dash is missing. Write: - id: {shorten(line.value)}", f"{' ' * indent}- id: {line.value}"
+
+
 def _missing_colon(document: Document, line: _Line, before: _Line | None, after: _Line | None) -> _Mended | None:
     found = re.match(r"([\w-]+)(?: +(?!:)(.*))?$", line.value)
     if line.key or line.dashes or not found:
@@ -570,6 +589,7 @@ _RULES: tuple[_Rule, ...] = (
     _glued_dash,
     _glued_colon,
     _missing_id,
+    _missing_dash,
     _missing_colon,
     _open_bracket,
     _quotation,

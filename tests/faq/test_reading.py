@@ -287,6 +287,22 @@ def test_syntax_errors_do_not_hide_each_other_nor_what_is_wrong_elsewhere():
 
 
 @either_parser
+@pytest.mark.parametrize(
+    ("written", "broken", "line", "message"),
+    [
+        ("  - id: needles", "    id: needles", line_of("- id: needles"), "A dash is missing. Write: - id: needles"),
+        ("  - id: does", "    id: does", line_of("- id: does"), "A dash is missing. Write: - id: does-it-hurt"),
+        ("  - id: does", "  id: does", line_of("- id: does"), "A dash is missing. Write: - id: does-it-hurt"),
+        ("- is it", "is it", line_of("- is it"), "A dash is missing. If all this is one text"),
+    ],
+)
+def test_a_list_that_lacks_its_first_dash_is_told_once(written, broken, line, message):
+    [(told_line, told_message)] = told(FAQ.replace(written, broken))
+    assert told_line == line
+    assert told_message.startswith(message)
+
+
+@either_parser
 def test_a_list_whose_dashes_all_lack_their_space_is_told_line_by_line():
     text = FAQ.replace("      - duration\n      - how many", "      -duration\n      -how many")
     assert [line for line, _ in told(text)] == [line_of("- duration"), line_of("- how many")]
@@ -325,7 +341,12 @@ def test_bytes_that_are_not_utf8_are_told_with_line_and_byte():
             "Byte E9 (number 18 in this line) is not UTF-8. Save the file as UTF-8, then write the letter again.",
         )
     ]
-    assert told(FAQ.encode("utf-16")) == [(1, "This file is saved as UTF-16. Save it again as UTF-8.")]
+    accented = FAQ.replace("Does it hurt?", "Café?").replace("About", "Était").replace("duration", "durée")
+    [(line, message)] = told(accented.encode("latin-1"))
+    assert line == line_of("question: Does")
+    assert "So it is in 2 more lines. Save the file as UTF-8" in message
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        assert told(FAQ.encode(encoding)) == [(1, "This file is saved as UTF-16. Save it again as UTF-8.")]
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "# only a comment\n", "---\n"])
