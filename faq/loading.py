@@ -22,10 +22,14 @@ from faq.triage import fault_of
 
 OWN = Path(__file__).resolve().parent
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# Ids share many words: two that are less alike (0-100) than this are two things, not a misspelt one.
+_SAME_ID = 85
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
 _PLACEHOLDER_BEGUN = re.compile(r"\{(\w+)")
 # Bold and links, as they are written in answers.
 _MARKUP = re.compile(r"\*\*|\[[^]]+\]\(")
+# So many mistakes of one kind in one list or section have one cause.
+_MANY_ALIKE = 5
 _FILLED_LATER = {
     "privacy": ("days",),
     "forgotten": ("count",),
@@ -227,13 +231,14 @@ def _misread(text: Text) -> str:
 
 @dataclass(frozen=True)
 class _Fault:
-    """One error of pydantic: its type, the way to it, what stands there, and the record that it belongs to."""
+    """One error of pydantic: its type, the way to it, what stands there, the record and the node that it belongs to."""
 
     kind: str
     path: Place
     line: int
     node: Node
     record: type[Record] | None
+    owner: Node
 
     @property
     def name(self) -> str:
@@ -259,33 +264,48 @@ def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | No
     except ValidationError as error:
         faults = [_fault(document.root, shape, e["type"], e["loc"]) for e in error.errors(include_url=False)]
     misspelt = {(*fault.path[:-1], fault.nearest) for fault in faults if fault.kind == "extra_forbidden"}
+    alike: dict[tuple[str, Place], list[_Fault]] = {}
     for fault in faults:
         # What we emptied to read on is no more empty or missing by the writer's doing than what was misspelt.
         lacking = fault.kind == "missing" or (isinstance(fault.node, Text) and not fault.node.value)
         if not lacking or (
             fault.path not in misspelt and not document.hurt(fault.line, max(fault.line, fault.node.last))
         ):
-            document.problem(fault.line, _sentence(fault))
+            alike.setdefault((fault.kind, fault.path[:-1]), []).append(fault)
+    # What stood in a section whose name is lost stands in the one above it now, where nothing of it fits.
+    lost = {key: group for key, group in alike.items() if key == ("missing", ())}
+    for group in (lost or alike).values():
+        _tell(document, group)
     return None
+
+
+def _tell(document: Document, alike: list[_Fault]) -> None:
+    """Note faults of one kind in one place, one by one or, where they are many, all by the first of them."""
+    if len(alike) < _MANY_ALIKE:
+        for fault in alike:
+            document.problem(fault.line, _sentence(fault))
+    else:
+        hint = f"So it is {len(alike) - 1} times more below. Is the name of a section missing above?"
+        document.problem(alike[0].line, f"{_sentence(alike[0])} {hint}")
 
 
 def _fault(root: Node, shape: Any, kind: str, path: Place) -> _Fault:
     """Follow the path through the nodes, as far as there is something written, and through the records."""
     path = tuple(part for part in path if part not in PHRASE_TAGS)
-    node, line, record = root, 1, _record_in(shape)
+    node, owner, line, record = root, root, 1, _record_in(shape)
     for part in path:
         if isinstance(node, Items) and isinstance(part, int):
-            node = node.nodes[part]
+            owner, node = node, node.nodes[part]
             line = node.line
         elif pair := _pair(node, str(part)):
-            line, node = pair[0].line, pair[1]
+            owner, line, node = node, pair[0].line, pair[1]
         else:
             break
         known = _fields(record).get(str(part)) if record else None
         record = (known and _record_in(known.annotation)) or record
     if isinstance(node, Text) and node.value:
         line = node.line
-    return _Fault(kind, path, line, node, record)
+    return _Fault(kind, path, line, node, record, owner)
 
 
 def _fields(record: type[Record]) -> dict[str, FieldInfo]:
@@ -358,6 +378,11 @@ def _not_text(fault: _Fault) -> str:
 
 
 def _not_list(fault: _Fault) -> str:
+    if isinstance(fault.node, Text) and isinstance(fault.owner, Items):
+        texts = [node.value for node in fault.owner.nodes if isinstance(node, Text)]
+        whole = len(texts) == len(fault.owner.nodes)
+        example = f"{fault.name}: [[{', '.join(texts)}]]" if whole else f"[{fault.node.value}]"
+        return f"{fault.subject} is a list within a list, in brackets of its own. Write: {shorten(example)}"
     if isinstance(fault.node, Text) and fault.node.value.startswith("-"):
         return (
             f"{fault.subject} is a list: a space is missing after each dash. Write: - {shorten(fault.node.value[1:])}"
@@ -557,6 +582,7 @@ def _check_references(document: Document, owner: Node | None, name: str, known: 
             document.problem(text.line, f"The entry `{target}` is related to itself. Delete it from this list.")
         elif target not in known.names and (name == "sources" or _ID.fullmatch(target)):
             near = nearest(target, known.names)
+            near = near if near and fuzz.ratio(target, near) >= _SAME_ID else None
             advice = f"Did you mean `{near}`?" if near else f"Write it under `{known.section}:` first."
             place = f"`{known.section}:`" if known.file == document.file else f"`{known.section}:` in {known.file}"
             if near or known.whole:

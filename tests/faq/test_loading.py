@@ -165,6 +165,11 @@ def test_a_sentence_of_which_nothing_would_be_left_is_told(folder):
         ("topic: n", "topic: price", "There is no `price` under `topics:`. Write it under `topics:` first."),
         ("sources: [", "sources: [artcle]", "There is no `artcle` under `sources:`. Did you mean `article`?"),
         ("related: [", "related: [how-lon]", "There is no `how-lon` under `entries:`. Did you mean `how-long`?"),
+        (
+            "related: [",
+            "related: [does-it-help]",
+            "There is no `does-it-help` under `entries:`. Write it under `entries:` first.",
+        ),
         ("related: [", "related: [does-it-hurt]", "The entry `does-it-hurt` is related to itself"),
         (
             "related: [",
@@ -242,6 +247,26 @@ def test_what_is_wrong_in_one_line_is_told_with_that_line_and_no_other(start, re
 )
 def test_what_is_missing_is_told_where_it_should_stand(start, owner, message):
     assert told("\n".join(line for line in LINES if line != LINES[line_of(start) - 1])) == [(line_of(owner), message)]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("entries:\n", 1, "This file has no `entries:`. Add it, beginning at the left edge."),
+        ("wording:\n", line_of("start:") - 1, "`start` is not known here."),
+    ],
+)
+def test_what_stood_in_a_section_whose_name_is_lost_is_told_in_few_sentences(name, line, message):
+    found = told(FAQ.replace(name, ""))
+    assert len(found) <= 2
+    assert found[0][0] == line
+    assert found[0][1].startswith(message)
+
+
+def test_many_mistakes_of_one_kind_are_told_at_the_first():
+    [(line, message)] = told(FAQ, background="chat: [hi]\nsport:\n" + "  - {a: b}\n" * 30)
+    assert line == 3
+    assert message.endswith("So it is 29 times more below. Is the name of a section missing above?")
 
 
 def test_a_text_on_the_line_below_its_name_is_told_on_its_own_line():
@@ -341,6 +366,18 @@ def test_a_safety_yaml_whose_names_all_lead_somewhere_is_sound():
             "There is no `buring` under `cues:`. Did you mean",
         ),
         ("[[burning]]}", "[[ashes]]}", 12, "There is no `ashes` under `cues:`. Write it under `cues:` first."),
+        (
+            "[[burning]]\n    e",
+            "[burning]\n    e",
+            9,
+            "A line of `cues` is a list within a list, in brackets of its own. Write: cues: [[burning]]",
+        ),
+        (
+            "[[burning]]}",
+            "[burning, [burning]]}",
+            12,
+            "A line of `cues` is a list within a list, in brackets of its own. Write: [burning]",
+        ),
         ("kind: fire", "kind: panic", 7, "There is no `panic` under `notices:`. Write it under `notices:` first."),
         ("notices:\n  - {id: fire, text: Run.}", "notices: []\n", 7, "There is no `fire` under `notices:`."),
     ],
