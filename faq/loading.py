@@ -53,7 +53,7 @@ def load(path: Path, refusal: Refusal = lambda _: None, misfits: Misfits = lambd
     `refusal` is shown each text that is Markdown and returns why it could not be sent to a patient, or None. `misfits`
     is shown an FAQ without other problems, and returns where its texts make a message that could not be sent, and why.
     """
-    folder, name = (path, "answers.yaml") if os.path.isdir(path) else (path.parent, path.name)
+    folder, name = _folder_and_name(path)
     written = _read(folder / name, name, _names(Answers))
     own = _own_wording(folder / name, written)
     words = _document(folder, "lexicon.yaml", _names(Lexicon))
@@ -113,10 +113,22 @@ def _read_once(path: Path, label: str, names: frozenset[str], _saved: tuple[int,
     return read(path, label, names)
 
 
-def lines_of_texts(path: Path, name: str) -> dict[str, int]:
-    """Return the line of each text in one of an FAQ's files; where one stands twice, the last."""
-    folder = path if os.path.isdir(path) else path.parent
-    return dict(_lines_within(_document(folder, name).root))
+def places_of_texts(path: Path) -> dict[str, tuple[str, int]]:
+    """Return the file and line of each text of an FAQ; where one stands twice, the last, and safety.yaml first."""
+    folder, name = _folder_and_name(path)
+    places: dict[str, tuple[str, int]] = {}
+    for document in (
+        _document(folder, "lexicon.yaml", _names(Lexicon)),
+        _document(folder, "background.yaml"),
+        _read(folder / name, name, _names(Answers)),
+        _document(folder, "safety.yaml", _names(Safety)),
+    ):
+        places |= {text: (document.file, line) for text, line in _lines_within(document.root)}
+    return places
+
+
+def _folder_and_name(path: Path) -> tuple[Path, str]:
+    return (path, "answers.yaml") if os.path.isdir(path) else (path.parent, path.name)
 
 
 def _lines_within(node: Node | None) -> Iterator[tuple[str, int]]:

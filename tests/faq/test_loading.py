@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faq import loading
-from faq.loading import lines_of_texts, load
+from faq.loading import load, places_of_texts
 from faq.model import Entry
 from faq.problems import ContentError, Problem
 from tests.faq.test_reading import FAQ, LINES, OTHERS, in_bounded_time, line_of, told, with_line
@@ -52,20 +52,27 @@ def test_the_products_own_faq_loads():
     assert content.background
 
 
-def test_each_text_of_a_file_is_found_at_its_line_and_at_the_last_where_it_stands_twice(folder):
-    assert lines_of_texts(folder / "answers.yaml", "background.yaml") == {"nice weather": 2, "who won": 4}
+def test_each_text_is_found_in_its_file_and_at_its_line_and_at_the_last_where_it_stands_twice(folder):
+    places = places_of_texts(folder / "answers.yaml")
+    assert places["nice weather"] == ("background.yaml", 2)
+    assert places["how many minutes"] == ("answers.yaml", line_of("- how many"))
+    assert places["english"] == ("lexicon.yaml", 1)
     (folder / "background.yaml").write_text("chat: [nice weather]\nsport:\n  - who won\n  - ' nice weather '\n")
-    assert lines_of_texts(folder, "background.yaml") == {"who won": 3, "nice weather": 4}
-    (folder / "background.yaml").write_text("")
-    assert lines_of_texts(folder, "background.yaml") == {}
+    assert places_of_texts(folder)["nice weather"] == ("background.yaml", 4)
 
 
-def test_the_lines_of_a_file_that_the_folder_lacks_are_those_of_the_products_own(folder):
+def test_a_text_of_safety_yaml_is_found_there_wherever_else_it_stands(folder):
+    (folder / "background.yaml").write_text("chat:\n  - it burns\n")
+    assert places_of_texts(folder)["it burns"] == ("safety.yaml", 2)
+
+
+def test_the_texts_of_a_file_that_the_folder_lacks_are_found_in_the_products_own(folder):
     (folder / "safety.yaml").unlink()
     own = (loading.OWN / "safety.yaml").read_text("utf-8").splitlines()
-    lines = lines_of_texts(folder, "safety.yaml")
     harmless = load(folder).safety.harmless[-1]
-    assert harmless in own[lines[harmless] - 1]
+    file, line = places_of_texts(folder)[harmless]
+    assert file == "faq/safety.yaml"
+    assert harmless in own[line - 1]
 
 
 def test_a_folder_loads_with_all_that_its_files_hold(folder):
