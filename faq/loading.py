@@ -22,7 +22,14 @@ from faq.triage import fault_of
 
 OWN = Path(__file__).resolve().parent
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# Ids share many words: two that are less alike (0-100) than this are two things, not a misspelt one.
+_SAME_ID = 85
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
+_PLACEHOLDER_BEGUN = re.compile(r"\{(\w+)")
+# Bold and links, as they are written in answers.
+_MARKUP = re.compile(r"\*\*|\[[^]]+\]\(")
+# So many mistakes of one kind in one list or section have one cause.
+_MANY_ALIKE = 5
 _FILLED_LATER = {
     "privacy": ("days",),
     "forgotten": ("count",),
@@ -46,7 +53,7 @@ def load(path: Path, refusal: Refusal = lambda _: None, misfits: Misfits = lambd
     `refusal` is shown each text that is Markdown and returns why it could not be sent to a patient, or None. `misfits`
     is shown an FAQ without other problems, and returns where its texts make a message that could not be sent, and why.
     """
-    folder, name = (path, "answers.yaml") if os.path.isdir(path) else (path.parent, path.name)
+    folder, name = _folder_and_name(path)
     written = _read(folder / name, name, _names(Answers))
     own = _own_wording(folder / name, written)
     words = _document(folder, "lexicon.yaml", _names(Lexicon))
@@ -106,10 +113,22 @@ def _read_once(path: Path, label: str, names: frozenset[str], _saved: tuple[int,
     return read(path, label, names)
 
 
-def lines_of_texts(path: Path, name: str) -> dict[str, int]:
-    """Return the line of each text in one of an FAQ's files; where one stands twice, the last."""
-    folder = path if os.path.isdir(path) else path.parent
-    return dict(_lines_within(_document(folder, name).root))
+def places_of_texts(path: Path) -> dict[str, tuple[str, int]]:
+    """Return the file and line of each text of an FAQ; where one stands twice, the last, and safety.yaml first."""
+    folder, name = _folder_and_name(path)
+    places: dict[str, tuple[str, int]] = {}
+    for document in (
+        _document(folder, "lexicon.yaml", _names(Lexicon)),
+        _document(folder, "background.yaml"),
+        _read(folder / name, name, _names(Answers)),
+        _document(folder, "safety.yaml", _names(Safety)),
+    ):
+        places |= {text: (document.file, line) for text, line in _lines_within(document.root)}
+    return places
+
+
+def _folder_and_name(path: Path) -> tuple[Path, str]:
+    return (path, "answers.yaml") if os.path.isdir(path) else (path.parent, path.name)
 
 
 def _lines_within(node: Node | None) -> Iterator[tuple[str, int]]:
@@ -142,7 +161,8 @@ def _answers(written: Document, own: Document, refusal: Refusal) -> Answers | No
         values.setdefault("topics", [])
     answers = _record(written, values, Answers)
     clinic = _clinic(values)
-    _check_entries(written, refusal)
+    _check_entries(written, clinic, refusal)
+    _check_labels(written)
     _check_wording(written, own, clinic, refusal)
     if answers is None or written.problems or own.problems:
         return None
@@ -223,13 +243,14 @@ def _misread(text: Text) -> str:
 
 @dataclass(frozen=True)
 class _Fault:
-    """One error of pydantic: its type, the way to it, what stands there, and the record that it belongs to."""
+    """One error of pydantic: its type, the way to it, what stands there, the record and the node that it belongs to."""
 
     kind: str
     path: Place
     line: int
     node: Node
     record: type[Record] | None
+    owner: Node
 
     @property
     def name(self) -> str:
@@ -255,33 +276,48 @@ def _record(document: Document, values: Any, shape: type[_Shape]) -> _Shape | No
     except ValidationError as error:
         faults = [_fault(document.root, shape, e["type"], e["loc"]) for e in error.errors(include_url=False)]
     misspelt = {(*fault.path[:-1], fault.nearest) for fault in faults if fault.kind == "extra_forbidden"}
+    alike: dict[tuple[str, Place], list[_Fault]] = {}
     for fault in faults:
         # What we emptied to read on is no more empty or missing by the writer's doing than what was misspelt.
         lacking = fault.kind == "missing" or (isinstance(fault.node, Text) and not fault.node.value)
         if not lacking or (
             fault.path not in misspelt and not document.hurt(fault.line, max(fault.line, fault.node.last))
         ):
-            document.problem(fault.line, _sentence(fault))
+            alike.setdefault((fault.kind, fault.path[:-1]), []).append(fault)
+    # What stood in a section whose name is lost stands in the one above it now, where nothing of it fits.
+    lost = {key: group for key, group in alike.items() if key == ("missing", ())}
+    for group in (lost or alike).values():
+        _tell(document, group)
     return None
+
+
+def _tell(document: Document, alike: list[_Fault]) -> None:
+    """Note faults of one kind in one place, one by one or, where they are many, all by the first of them."""
+    if len(alike) < _MANY_ALIKE:
+        for fault in alike:
+            document.problem(fault.line, _sentence(fault))
+    else:
+        hint = f"So it is {len(alike) - 1} times more below. Is the name of a section missing above?"
+        document.problem(alike[0].line, f"{_sentence(alike[0])} {hint}")
 
 
 def _fault(root: Node, shape: Any, kind: str, path: Place) -> _Fault:
     """Follow the path through the nodes, as far as there is something written, and through the records."""
     path = tuple(part for part in path if part not in PHRASE_TAGS)
-    node, line, record = root, 1, _record_in(shape)
+    node, owner, line, record = root, root, 1, _record_in(shape)
     for part in path:
         if isinstance(node, Items) and isinstance(part, int):
-            node = node.nodes[part]
+            owner, node = node, node.nodes[part]
             line = node.line
         elif pair := _pair(node, str(part)):
-            line, node = pair[0].line, pair[1]
+            owner, line, node = node, pair[0].line, pair[1]
         else:
             break
         known = _fields(record).get(str(part)) if record else None
         record = (known and _record_in(known.annotation)) or record
     if isinstance(node, Text) and node.value:
         line = node.line
-    return _Fault(kind, path, line, node, record)
+    return _Fault(kind, path, line, node, record, owner)
 
 
 def _fields(record: type[Record]) -> dict[str, FieldInfo]:
@@ -354,6 +390,11 @@ def _not_text(fault: _Fault) -> str:
 
 
 def _not_list(fault: _Fault) -> str:
+    if isinstance(fault.node, Text) and isinstance(fault.owner, Items):
+        texts = [node.value for node in fault.owner.nodes if isinstance(node, Text)]
+        whole = len(texts) == len(fault.owner.nodes)
+        example = f"{fault.name}: [[{', '.join(texts)}]]" if whole else f"[{fault.node.value}]"
+        return f"{fault.subject} is a list within a list, in brackets of its own. Write: {shorten(example)}"
     if isinstance(fault.node, Text) and fault.node.value.startswith("-"):
         return (
             f"{fault.subject} is a list: a space is missing after each dash. Write: - {shorten(fault.node.value[1:])}"
@@ -473,7 +514,7 @@ _NONE_YET = {
 }
 
 
-def _check_entries(document: Document, refusal: Refusal) -> None:
+def _check_entries(document: Document, clinic: Clinic, refusal: Refusal) -> None:
     entries = _items(_field(document.root, "entries"))
     for section, sentence in _NONE_YET.items():
         _check_ids(document, section)
@@ -486,9 +527,33 @@ def _check_entries(document: Document, refusal: Refusal) -> None:
     for entry in entries:
         for name, there in known.items():
             _check_references(document, entry, name, there)
-        if (answer := _text(entry, "answer")) and (reason := refusal(answer.value.strip())):
-            document.problem(answer.line, f"This answer cannot be shown. {reason}")
+        if answer := _text(entry, "answer"):
+            _check_answer(document, answer, clinic, refusal)
     _check_phrasings(document, entries)
+
+
+def _check_answer(document: Document, answer: Text, clinic: Clinic, refusal: Refusal) -> None:
+    """Note an answer that cannot be shown, and names in braces, which nothing fills here."""
+    values = _placeholders(clinic)
+    for name in dict.fromkeys(_PLACEHOLDER_BEGUN.findall(answer.value)):
+        if name in values:
+            advice = f"Write what it stands for: {values[name]}" if values[name] else "Write something else."
+            document.problem(answer.line, f"In an answer nothing fills `{{{name}}}`. {advice}")
+    if reason := refusal(answer.value.strip()):
+        document.problem(answer.line, f"This answer cannot be shown. {reason}")
+
+
+def _check_labels(document: Document) -> None:
+    """Note markup in what stands on buttons, where it is shown as it is written."""
+    buttons = _field(document.root, "wording", "buttons")
+    labels = [value for _, value in buttons.pairs] if isinstance(buttons, Fields) else []
+    for section, name in (("entries", "question"), ("topics", "title")):
+        labels += filter(None, (_field(item, name) for item in _items(_field(document.root, section))))
+    for text in chain.from_iterable(map(_texts, labels)):
+        if (found := _MARKUP.search(text.value)) and text.line not in document.mistaken:
+            document.problem(
+                text.line, f"This stands on a button, which would show `{found[0]}` too. Write plain words."
+            )
 
 
 def _check_ids(document: Document, section: str) -> None:
@@ -529,6 +594,7 @@ def _check_references(document: Document, owner: Node | None, name: str, known: 
             document.problem(text.line, f"The entry `{target}` is related to itself. Delete it from this list.")
         elif target not in known.names and (name == "sources" or _ID.fullmatch(target)):
             near = nearest(target, known.names)
+            near = near if near and fuzz.ratio(target, near) >= _SAME_ID else None
             advice = f"Did you mean `{near}`?" if near else f"Write it under `{known.section}:` first."
             place = f"`{known.section}:`" if known.file == document.file else f"`{known.section}:` in {known.file}"
             if near or known.whole:
@@ -564,6 +630,27 @@ def _check_safety(document: Document, answers: Document) -> None:
     for text in _phrases(_field(document.root, "cues")):
         if fault := fault_of(text.value):
             document.problem(text.line, fault)
+    if not document.problems:
+        _check_use(document)
+
+
+def _check_use(document: Document) -> None:
+    """Note notices and cues that nothing uses, as in a file that was cut short."""
+    rules, cautions = (_items(_field(document.root, section)) for section in ("rules", "cautions"))
+    kinds = {text.value for rule in rules for text in _texts(_field(rule, "kind"))}
+    cues = {text.value for record in (*rules, *cautions) for text in _texts(_field(record, "cues"))}
+    listed = _field(document.root, "cues")
+    named = [key for key, _ in listed.pairs if isinstance(key, Text)] if isinstance(listed, Fields) else []
+    unused_notices = [text for text in _ids(document, "notices") if text.value not in kinds]
+    unused_cues = [text for text in named if text.value not in cues]
+    for what, users, unused in (("notice", "rule", unused_notices), ("cue", "rule and no caution", unused_cues)):
+        if unused:
+            others = f" (and {len(unused) - 1} more)" if unused[1:] else ""
+            document.problem(
+                unused[0].line,
+                f"The {what} `{unused[0].value}`{others} is used by no {users}. Was this file cut short? "
+                "If not, write what uses it, or delete it.",
+            )
 
 
 def _phrases(cues: Node | None) -> Iterator[Text]:
@@ -649,6 +736,9 @@ def _check_filled(document: Document, text: Text, clinic: Clinic, later: Iterabl
         names = sorted(known, key=lambda other: -fuzz.ratio(name, other))
         listed = ", ".join(f"{{{other}}}" for other in names)
         document.problem(text.line, f"`{{{shorten(name)}}}` is filled by nothing. What can be filled here: {listed}.")
+    for name in _PLACEHOLDER_BEGUN.findall(_PLACEHOLDER.sub("", text.value)):
+        if name in known:
+            document.problem(text.line, f"`{{{name}` is not closed. Write: {{{name}}}")
     if not unknown and text.value.strip():
         _check_sentence(document, text, _filled(text.value, clinic).strip(), refusal)
 

@@ -34,10 +34,14 @@ _LEAD = re.compile(r"(\s*)((?:-\s+)*)")
 _STARTS = re.compile(r"(?P<indent> *)(?P<dashes>(?:-(?: +|$))*)(?:(?P<key>\w[\w-]*|\"[^\"]*\"|'[^']*'):(?= |$) *)?")
 _BLOCK = re.compile(r"(?:^|[ :])[|>][-+1-9]{0,2} *(?:#.*)?$")
 _QUOTED = {'"': re.compile(r'"(?:[^"\\]|\\.)*"'), "'": re.compile(r"'(?:[^']|'')*'")}
+_QUOTATION = re.compile("|".join(quotation.pattern for quotation in _QUOTED.values()))
+_OPEN_QUOTATION = re.compile(r"(?:^|[\[{,:]) *[\"']")
 _NOT_AT_THE_START = re.compile(
     r"[@`%&*!,\]}]|[|>](?![-+1-9]{0,2} *(?:#|$))|\[[^][]*\] *[^\s#,\]}]|\{[^{}]*\} *[^\s#,\]}]"
 )
 _COMMENT = re.compile(r"(?<! ) +#.*$")
+# What somebody may have written as a part of the text before it; a note has a space after its sign.
+_SWALLOWED = re.compile(r" +#\w.*")
 
 
 @dataclass(frozen=True)
@@ -169,23 +173,28 @@ def _bytes(path: Path, document: Document) -> bytes:
     return raw
 
 
-def _lines(document: Document, raw: bytes) -> Iterator[str]:
+def _lines(document: Document, raw: bytes) -> list[str]:
     """Decode the bytes line by line, so that one odd byte hides nothing else."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
         document.mistake(1, "This file is saved as UTF-16. Save it again as UTF-8.")
-        raw = raw.decode("utf-16", "replace").encode()
+        return []
     raw = raw.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines, odd = [], []
     for number, line in enumerate(raw.split(b"\n"), 1):
         try:
-            yield line.decode()
+            lines.append(line.decode())
         except UnicodeDecodeError as error:
-            document.guessed[number] = line.decode(errors="replace")
-            document.mistake(
-                number,
-                f"Byte {line[error.start]:02X} (number {error.start + 1} in this line) is not UTF-8. "
-                "Save the file as UTF-8, then write the letter again.",
-            )
-            yield document.guessed[number]
+            lines.append(line.decode(errors="replace"))
+            document.guessed[number] = lines[-1]
+            odd.append((number, error))
+    for number, first in odd[:1]:
+        others = f" So it is in {len(odd) - 1} more lines." if odd[1:] else ""
+        document.mistake(
+            number,
+            f"Byte {first.object[first.start]:02X} (number {first.start + 1} in this line) is not UTF-8.{others} "
+            "Save the file as UTF-8, then write the letter again.",
+        )
+    return lines
 
 
 def _printable(document: Document, number: int, line: str) -> str:
@@ -290,9 +299,13 @@ def _events(text: str) -> Iterator[yaml.Event]:
         loader.dispose()
 
 
-# The two parsers' marks are of two types; both have a line, counted from 0.
+# The two parsers' marks are of two types; both have a line and a column, counted from 0.
 def _line(mark: Any) -> int:
     return int(mark.line) + 1
+
+
+def _column(mark: Any) -> int:
+    return int(mark.column)
 
 
 def _place(mark: Any) -> int:
@@ -336,11 +349,14 @@ def _leaf(document: Document, event: yaml.NodeEvent) -> Text:
         return Text(line, last, event.value)
     if last > line:
         _check_dashes(document, line, last, event.value)
+    if event.value and (swallowed := _SWALLOWED.match(document.lines[last - 1], _column(event.end_mark))):
+        whole = (event.value + swallowed[0]).rstrip(" ]},")
+        document.mistake(last, f"YAML leaves out a text from ` #` on, as a note. {in_quotes(whole)}")
     return Text(line, last, event.value, _kind(event.value))
 
 
 def _check_dashes(document: Document, first: int, last: int, text: str) -> None:
-    """Note what YAML takes for one long text without a word: list lines with a glued or a misplaced dash."""
+    """Note what YAML takes for one long text without a word: a list with a dash that is glued, misplaced or missing."""
     for number in range(first + 1, last + 1):
         above, line = (text.lstrip() for text in document.lines[number - 2 : number])
         if len(above) >= _WRAPPED or not line.startswith("-"):
@@ -349,8 +365,13 @@ def _check_dashes(document: Document, first: int, last: int, text: str) -> None:
             for glued in (at for at in (number - 1, number) if re.match(r"-[^\s-]", document.lines[at - 1].lstrip())):
                 document.mistake(glued, _glued(document.lines[glued - 1].lstrip()[1:]))
                 document.guess(glued, document.lines[glued - 1])
-        elif line.startswith("- "):
+        elif line.startswith("- ") and _Line.of(first, document.lines[first - 1]).start.strip():
             document.mistake(number, _MISALIGNED)
+        elif line.startswith("- "):
+            advice = "If all this is one text, write | behind its name, and else"
+            document.mistake(first, f"A dash is missing. {advice}: - {shorten(document.lines[first - 1])}")
+            document.guess(first, document.lines[first - 1])
+            return
 
 
 def _kind(text: str) -> str:
@@ -411,6 +432,9 @@ def _outline(lines: list[str], number: int = 1) -> list[_Line]:
 def _after_text(lines: list[str], line: _Line) -> int:
     """Return the number of the first line that is no part of the text which begins on this one."""
     block = _BLOCK.search(line.value)
+    if _opens_brackets(line.value):
+        below = range(line.number + 1, len(lines) + 1)
+        return next((n for n in below if not _deeper(lines, n, line.column)), len(lines) + 1)
     if not block and (not line.quote or line.quote.match(line.value)):
         return line.number + 1
     inside: list[int] = []
@@ -426,6 +450,12 @@ def _after_text(lines: list[str], line: _Line) -> int:
         return line.number + 1 + len(inside)
     end = re.compile(line.value[0] + r"(?: +#.*)?$")
     return next((number + 1 for number in inside if end.search(lines[number - 1])), line.number + 1)
+
+
+def _opens_brackets(text: str) -> bool:
+    """Tell whether a list or pairs in brackets begin here that go on below."""
+    opened, closed = (sum(map(text.count, signs)) for signs in ("[{", "]}"))
+    return text[:1] in ("[", "{") and opened > closed
 
 
 def _deeper(lines: list[str], number: int, column: int) -> bool:
@@ -488,6 +518,15 @@ def _missing_id(_: Document, line: _Line, __: _Line | None, after: _Line | None)
     return f"`id:` is missing or lacks its colon. Write: - {shorten(mended)}", line.start + mended
 
 
+def _missing_dash(_: Document, line: _Line, before: _Line | None, after: _Line | None) -> _Mended | None:
+    """Find an id without a dash right below the name of its list: every id begins an item."""
+    if line.key != "id" or line.dashes or not before or not before.opens:
+        return None
+    fields_below = after is not None and after.column > line.indent
+    indent = line.indent if fields_below else max(0, line.indent - 2)
+    return f"A dash is missing. Write: - id: {shorten(line.value)}", f"{' ' * indent}- id: {line.value}"
+
+
 def _missing_colon(document: Document, line: _Line, before: _Line | None, after: _Line | None) -> _Mended | None:
     found = re.match(r"([\w-]+)(?: +(?!:)(.*))?$", line.value)
     if line.key or line.dashes or not found:
@@ -502,8 +541,9 @@ def _missing_colon(document: Document, line: _Line, before: _Line | None, after:
     return f"A colon is missing after `{key}`. Write: {shorten(mended)}", line.start + mended
 
 
-def _open_bracket(_: Document, line: _Line, __: object, after: _Line | None) -> _Mended | None:
-    if not line.value.startswith("[") or "]" in line.value or (after and after.indent > line.column):
+def _open_bracket(document: Document, line: _Line, *_: object) -> _Mended | None:
+    goes_on = _after_text(document.lines, line) > line.number + 1
+    if not line.value.startswith("[") or "]" in line.value or goes_on:
         return None
     mended = _COMMENT.sub("", line.value).rstrip(", ") + "]"
     return f"The list that begins with `[` is not closed. Write: {shorten(mended)}", line.start + mended
@@ -549,6 +589,7 @@ _RULES: tuple[_Rule, ...] = (
     _glued_dash,
     _glued_colon,
     _missing_id,
+    _missing_dash,
     _missing_colon,
     _open_bracket,
     _quotation,
@@ -574,9 +615,10 @@ def _mend_known(document: Document) -> bool:
 
 _MISALIGNED = "This line does not begin where its neighbours begin. Line it up with them, by spaces."
 _IN_QUOTES = "Put the whole text in quotes."
+_UNCLOSED_QUOTATION = "A quotation mark is opened here and not closed. Close it at the end of the text."
 _REFUSALS: tuple[tuple[str, bool, str], ...] = (
     ("escape", False, "A backslash means something else in double quotes. Use single quotes (') around this text."),
-    ("quoted scalar", True, "A quotation mark is opened here and not closed. Close it at the end of the text."),
+    ("quoted scalar", True, _UNCLOSED_QUOTATION),
     ("expected ':'", True, "A colon and a space are missing (write `name: text`), or the line is not indented enough."),
     ("mapping values", False, f"A colon stands where none can, or the line above lacks one. {_IN_QUOTES}"),
     ("flow|',' or", True, f"A bracket is not closed, or a comma is missing. If this is a text: {_IN_QUOTES}"),
@@ -590,8 +632,11 @@ def _mend_refused(document: Document, error: yaml.MarkedYAMLError) -> None:
     """Note what the parser refused, and move or empty the line so that the reading can go on."""
     words = f"{error.context} {error.problem}"
     _, at_start, message = next(refusal for refusal in _REFUSALS if re.search(refusal[0], words))
-    mark = (at_start and error.context_mark) or error.problem_mark
-    number = min(mark.line if mark else 0, len(document.lines) - 1) + 1
+    number, first = (_number(document, mark) for mark in (error.problem_mark, error.context_mark or error.problem_mark))
+    if brackets := _brackets_around(document, first):
+        _mend_brackets(document, brackets, number, message)
+        return
+    number = first if at_start else number
     line = _Line.of(number, document.lines[number - 1])
     column = _column_for(document, line) if re.search("mapping values|expected", words) else None
     if number not in document.moved and not at_start and column is not None and column != line.indent:
@@ -601,6 +646,32 @@ def _mend_refused(document: Document, error: yaml.MarkedYAMLError) -> None:
         return
     document.mistake(number, message)
     _empty(document, line)
+
+
+def _mend_brackets(document: Document, first: _Line, number: int, message: str) -> None:
+    """Note what the parser refused in brackets over several lines, and empty them all.
+
+    Where it gives up only below them, a quotation mark inside may be to blame, and else a bracket that is not closed.
+    """
+    inside = range(first.number, _after_text(document.lines, first))
+    if number not in inside:
+        opened = (n for n in inside if _OPEN_QUOTATION.search(_QUOTATION.sub("", document.lines[n - 1])))
+        number, message = next(((n, _UNCLOSED_QUOTATION) for n in opened), (first.number, message))
+    document.mistake(number, message)
+    for other in inside:
+        document.guess(other, "")
+    document.guess(first.number, first.start + ("[]" if first.value.startswith("[") else "{}"))
+
+
+def _brackets_around(document: Document, number: int) -> _Line | None:
+    """Return the line where the brackets begin that go on over the one with this number."""
+    opening = (line for line in _outline(document.lines) if _opens_brackets(line.value))
+    return next((line for line in opening if line.number <= number < _after_text(document.lines, line)), None)
+
+
+def _number(document: Document, mark: yaml.Mark | None) -> int:
+    """Return the number of the line that is marked; a mark may also lie behind the last one."""
+    return min(mark.line if mark else 0, len(document.lines) - 1) + 1
 
 
 def _column_for(document: Document, line: _Line) -> int | None:

