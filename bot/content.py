@@ -4,11 +4,9 @@ import ctypes
 import gc
 import hashlib
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from itertools import chain, groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +20,7 @@ from faq.problems import ContentError, Problem
 from faq.reply import Faq
 
 # They say which answers Telegram takes.
-_LOOKING_ON = [Path(__file__).with_name(name) for name in ("content.py", "markdown.py", "pages.py", "render.py")]
-# So many problems of a file are told at once.
-_SHOWN = 20
-# What HTML shows as it was written.
-_CODE = re.compile(r"<(code|pre)>.*?</\1>", re.DOTALL)
+_LOOKING_ON = [Path(__file__).with_name(name) for name in ("markdown.py", "pages.py", "render.py")]
 
 
 def load_faq(answers: Path, before: Faq | None = None) -> Faq:
@@ -51,18 +45,7 @@ def problems_of(answers: Path) -> tuple[Problem, ...]:
     except ContentError as error:
         return error.problems
     places = places_of_texts(answers)
-    wrong = chain(_dead_ends(faq), _surprises(faq))
-    return tuple(Problem(*places.get(text, (answers.name, 1)), sentence) for text, sentence in wrong)
-
-
-def _dead_ends(faq: Faq) -> Iterator[tuple[str, str]]:
-    """Yield the first answer that leads to a person where the clinic has no address for that."""
-    if faq.clinic and not faq.clinic.contact:
-        for entry in islice((entry for entry in faq.entries.values() if entry.handoff), 1):
-            told = (
-                f"The entry `{entry.id}` leads to a person (`handoff`), but `clinic:` has no `contact`, so that there"
-            )
-            yield entry.answer, f"{told} is no button. Add `contact: https://…` to `clinic:`."
+    return tuple(Problem(*places.get(text, (answers.name, 1)), sentence) for text, sentence in _surprises(faq))
 
 
 def _surprises(faq: Faq) -> Iterator[tuple[str, str]]:
@@ -77,37 +60,15 @@ def _content(answers: Path, cache: Cache) -> Content:
     key = _digest_of_files(answers)
     if (kept := cache.load("content", key)) is not None:
         return Content.model_validate_json(kept["json"].tobytes())
+    from bot.markdown import refusal
     from bot.pages import misfits
     from faq.loading import load
 
-    try:
-        content = load(answers, _refusal, misfits)
-    except ContentError as error:
-        raise ContentError(_first_few(error.problems)) from None
+    content = load(answers, refusal, misfits)
     if key == _digest_of_files(answers):  # and not saved again while it was read
         written = content.model_dump_json(by_alias=True).encode()
         cache.save("content", key, {"json": np.frombuffer(written, np.uint8)})
     return content
-
-
-def _first_few(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Yield as many problems of each file as one reads, and how many more there are."""
-    for file, group in groupby(problems, key=lambda problem: problem.file):
-        listed = [*group]
-        yield from listed[:_SHOWN]
-        if more := listed[_SHOWN:]:
-            sentence = f"And {len(more)} more, from line {more[0].line} on. Mend those above first."
-            yield Problem(file, more[-1].line, sentence)
-
-
-def _refusal(markdown: str) -> str | None:
-    """Return why this Markdown cannot be shown to a patient as it was meant, or None if it can."""
-    from bot.markdown import refusal, to_html
-
-    reason = refusal(markdown)
-    if reason is None and "**" in _CODE.sub("", to_html(markdown)):
-        return "Its `**` would be shown as it stands. Put two stars before and behind what is bold: **bold**"
-    return reason
 
 
 def _digest_of_files(answers: Path) -> str:

