@@ -140,6 +140,7 @@ class Lexicon(Record):
     synonyms: tuple[tuple[Text, ...], ...] = ()
     stopwords: tuple[Text, ...] = ()
     negations: tuple[Text, ...] = ()
+    conjunctions: tuple[Text, ...] = ()
     smalltalk: SmalltalkPhrases = SmalltalkPhrases()
 
 

@@ -170,6 +170,7 @@ class Analyzer:
         # Nothing stops these words: they are only right as they stand, whether or not the FAQ uses them.
         common = map(normalize, lexicon.stopwords)
         self.negations = frozenset(map(normalize, lexicon.negations))
+        self.conjunctions = lexicon.conjunctions
         vocabulary = Counter(word for text in texts for word in self.spelled_out(text))
         known = [*groups, common, self.negations, *self._abbreviations.values()]
         self.speller = Speller(vocabulary, chain.from_iterable(known), WordList(lexicon.language, cache))

@@ -55,7 +55,7 @@ _FEWEST_WORDS = 3
 # A negation this many words or fewer before a caution's cue takes it back: "I am not pregnant".
 _NEGATED_WITHIN = 3
 _SENTENCE_END = re.compile(r"[.!?\n\u2026\uff1f\u061f\u3002]+")
-_CLAUSE_END = re.compile(r"[,:](?!\d)|[;()\u2013\u2014\u060c\u3001\uff0c\uff1b]|\s-\s")
+_CLAUSE_END = r"[,:](?!\d)|[;()\u2013\u2014\u060c\u3001\uff0c\uff1b]|\s-\s"
 # So many texts at once: their likeness to 10,000 others takes 10 MB.
 _AT_ONCE = 256
 # "1-17 years old" stands for seventeen phrases; a telephone number or a date, which has more hyphens, for itself.
@@ -117,6 +117,7 @@ class Triage:
         self.safety = safety
         self._corpus = corpus
         self._cues = _Cues(safety.cues, corpus.analyzer)
+        self._clause_end = _clause_end(corpus.analyzer.conjunctions)
         self._notices = {notice.id: notice for notice in safety.notices}
         self._examples = [(rule, text) for rule in safety.rules for text in rule.examples]
         self._calm = [*chain.from_iterable(rule.look_alikes for rule in safety.rules), *safety.harmless, *ordinary]
@@ -145,7 +146,7 @@ class Triage:
 
     def _suspects(self, utterance: str) -> list[tuple[str, _Bar]]:
         """Return the parts of an utterance that are worth a closer look, the worst first, and what each must score."""
-        parts = self._suspicious(_parts(utterance))
+        parts = self._suspicious(_parts(utterance, self._clause_end))
         halves = self._suspicious(chain.from_iterable(map(_halves, parts)))
         glances = halves | parts
         worst_first = sorted(glances, key=glances.__getitem__, reverse=True)
@@ -256,10 +257,15 @@ class _Sound:
     alike: Floats = field(default_factory=lambda: np.empty(0))
 
 
-def _parts(utterance: str) -> list[str]:
+def _parts(utterance: str, clause_end: re.Pattern[str]) -> list[str]:
     """Return the sentences of an utterance and the clauses of each."""
     sentences = _split(_SENTENCE_END, utterance)
-    return [*sentences, *chain.from_iterable(_split(_CLAUSE_END, sentence) for sentence in sentences)]
+    return [*sentences, *chain.from_iterable(_split(clause_end, sentence) for sentence in sentences)]
+
+
+def _clause_end(conjunctions: Iterable[str]) -> re.Pattern[str]:
+    words = "".join(rf"|\b{re.escape(word)}\b" for word in conjunctions)
+    return re.compile(_CLAUSE_END + words, re.IGNORECASE)
 
 
 def _split(end: re.Pattern[str], text: str) -> list[str]:

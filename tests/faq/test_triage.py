@@ -698,6 +698,8 @@ def test_a_question_in_another_sentence_hides_no_emergency(own_faq, utterance, k
     "utterance",
     [
         "he is having a seizure and do you take insurance",
+        "my husband just had a seizure and do you take insurance",
+        "hi how much is a session because my wife collapsed and can i come on monday",
         "how much is a session because my husband cannot breathe",
         "are you open today i want to kill myself",
         "what does the first visit cost mom is not waking up",
