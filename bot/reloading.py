@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # Editors save in several steps; this long after the last one the change is taken up. Two seconds are promised in all.
 _SETTLED_MS = 200
 # So often it is looked whether a file was saved that nobody told of, such as one that a link leads to.
-_GLANCE_MS = 1000
+_GLANCE_MS = 2000
 # What was saved since this was imported, which is before any file is read, may not be what was read.
 _BEGAN = time.time()
 # Who edits saves again and again; learning the gate of the product's own FAQ takes seconds of a whole core.
